@@ -1,0 +1,1 @@
+"""The laws of the design as property tests over generated spaces."""
