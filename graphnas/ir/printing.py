@@ -55,9 +55,9 @@ INFIX = {
     "ne": "!=",
 }
 OPERATORS = {
-    **{f"torch.Tensor.__{name}__": ("{0} %s {1}" % sign) for name, sign in INFIX.items()},
-    **{f"torch.Tensor.__r{name}__": ("{1} %s {0}" % sign) for name, sign in INFIX.items()},
-    **{f"torch.Tensor.__i{name}__": ("{0} %s= {1}" % sign) for name, sign in INFIX.items()},
+    **{f"torch.Tensor.__{name}__": f"{{0}} {sign} {{1}}" for name, sign in INFIX.items()},
+    **{f"torch.Tensor.__r{name}__": f"{{1}} {sign} {{0}}" for name, sign in INFIX.items()},
+    **{f"torch.Tensor.__i{name}__": f"{{0}} {sign}= {{1}}" for name, sign in INFIX.items()},
     "torch.Tensor.__neg__": "-{0}",
     "torch.Tensor.__invert__": "~{0}",
     "torch.Tensor.__getitem__": "{0}[{1}]",
@@ -158,7 +158,12 @@ def _operation(node: Node) -> str:
 
 def _call(target: str, node: Node) -> str:
     form = OPERATORS.get(target)
-    if form is not None and not node.kwargs and f"{{{len(node.args) - 1}}}" in form and form.count("{") == len(node.args):
+    if (
+        form is not None
+        and not node.kwargs
+        and f"{{{len(node.args) - 1}}}" in form
+        and form.count("{") == len(node.args)
+    ):
         return form.format(*(_operand(arg) for arg in node.args))
     return f"{_short(target)}({_arguments(node)})"
 
@@ -253,7 +258,9 @@ def _remark(entry: Entry, used: bool) -> str:
         return f"the same as {entry.same_as}"
     match entry.kind:
         case "opaque":
-            return f"opaque {entry.type} ({', '.join(f'{key} {argument(value)}' for key, value in entry.config.items())})"
+            return (
+                f"opaque {entry.type} ({', '.join(f'{key} {argument(value)}' for key, value in entry.config.items())})"
+            )
         case "layer" if not used:
             return f"{_short(entry.type)}({_settings(entry.config)}), not used"
         case "layer" if entry.frozen:

@@ -1,0 +1,99 @@
+"""What every module table must satisfy."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from graphnas.errors import nearest
+from graphnas.ir import targets
+from graphnas.ir.node import Entry
+from graphnas.ir.values import check_value, is_allowed, is_dotted, is_identifier, is_line, is_path, permission, refuse
+
+if TYPE_CHECKING:
+    from graphnas.ir.graph import Graph
+
+TENSORS = ("parameter", "buffer", "constant")
+KINDS = ("module", "layer", *TENSORS, "none", "opaque")
+
+
+def check_modules(graph: Graph, allow: Collection[str]) -> None:
+    """Checks that the module table begins with the root and holds every row once, behind its parent and its twin.
+
+    Raises:
+        GraphError: it does not, or a row is not valid.
+    """
+    table = graph.modules
+    if not table or table[0].path != "" or table[0].kind != "module":
+        refuse(
+            "the module table does not begin with the root", "the module table", 'Begin with Entry("", "module", ...).'
+        )
+    earlier: dict[str, Entry] = {}
+    for entry in table:
+        where = f"the entry of {entry.path!r:.100}"
+        if entry is not table[0]:
+            _check_place(entry, earlier, where)
+        _check_type(entry, allow, where)
+        check_value(entry.config, (), where)
+        if entry.same_as:
+            _check_twin(entry, earlier, where)
+        if not all(map(is_dotted, entry.frozen)):
+            refuse(f"{entry.frozen!r:.100} are not names of parameters", where, "Name the layer's own parameters.")
+        earlier[entry.path] = entry
+
+
+def _check_place(entry: Entry, earlier: dict[str, Entry], where: str) -> None:
+    if not is_path(entry.path):
+        refuse(f"{entry.path!r:.100} is not the path of a module or tensor", where, "Paths are words joined by dots.")
+    if entry.path in earlier:
+        refuse(f"{entry.path!r} stands twice in the module table", where, "Rename one of them.")
+    parent = entry.path.rpartition(".")[0]
+    if parent not in earlier:
+        refuse(
+            f"{entry.path!r} has no parent {parent!r} before it.{nearest(parent, earlier)}",
+            where,
+            "Put an Entry for the parent before its children.",
+        )
+
+
+def _check_twin(entry: Entry, earlier: dict[str, Entry], where: str) -> None:
+    twin = earlier.get(entry.same_as)
+    if twin is None or twin.kind != entry.kind:
+        refuse(
+            f"{entry.path!r} is to be the same {entry.kind} as {entry.same_as!r:.100}, and there is none before it."
+            f"{nearest(entry.same_as, earlier)}",
+            where,
+            "The first of several names owns what they share.",
+        )
+
+
+def _check_type(entry: Entry, allow: Collection[str], where: str) -> None:
+    kind, name = entry.kind, entry.type
+    if kind == "module":
+        known = is_identifier(name) or name in targets.CONTAINERS
+        base = entry.config.get("base")
+        if base is not None and base not in targets.CONTAINERS:
+            _refuse_type(base, allow, where)
+        if not known:
+            _refuse_type(name, allow, where)
+    elif kind == "layer":
+        if name not in targets.LAYERS:
+            _refuse_type(name, allow, where)
+    elif kind == "opaque":
+        _refuse_type(name, allow, where)
+        if not all(type(value) is int or is_line(value, limit=2000) for value in entry.config.values()):
+            refuse(f"{entry.config!r:.200} does not explain an opaque module", where, "Give reason, file and line.")
+    elif kind not in KINDS:
+        refuse(f"{kind!r:.100} is not a kind of entry", where, f"Kinds are {', '.join(KINDS)}.")
+    elif name != "" and not is_identifier(name):
+        refuse(f"{name!r:.100} is not a type of {kind}", where, "Name it by an identifier, or not at all.")
+
+
+def _refuse_type(name: object, allow: Collection[str], where: str) -> None:
+    """Refuses a type outside the tables, unless the caller allows its module."""
+    if not is_allowed(name, allow):
+        refuse(
+            f"{name!r:.100} is not a layer or container that a graph may name.{nearest(name, targets.LAYERS)}",
+            where,
+            permission(name),
+        )

@@ -1,0 +1,308 @@
+"""What every graph must satisfy; whatever passes here can be printed, stored, specialized and emitted safely.
+
+A graph from somebody else is verified before anything is done with it: names are names, call targets and layer types
+come from the tables of `targets` or from modules that the caller allows, and values are plain data of bounded size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+from graphnas.errors import nearest
+from graphnas.ir import targets
+from graphnas.ir.choice import Choice, Expr, choices_in
+from graphnas.ir.modules import check_modules
+from graphnas.ir.node import (
+    ALIAS,
+    ENTER_GRAD_MODE,
+    EXIT_GRAD_MODE,
+    GUARD,
+    MERGES,
+    SET_DATA,
+    Call,
+    Choose,
+    Frame,
+    Layer,
+    Node,
+    Param,
+    Ref,
+    Source,
+)
+from graphnas.ir.values import (
+    check_value,
+    is_allowed,
+    is_boolean,
+    is_dotted,
+    is_identifier,
+    is_line,
+    is_node_name,
+    is_path,
+    permission,
+    refuse,
+)
+
+if TYPE_CHECKING:
+    from graphnas.ir.graph import Graph
+
+KINDS = ("positional", "keyword", "var_positional", "var_keyword")
+_OWN_ARITY = {GUARD: 2, ENTER_GRAD_MODE: 1, EXIT_GRAD_MODE: 1, ALIAS: 1, SET_DATA: 2}
+
+
+def verify(graph: Graph, allow: Collection[str] = ()) -> None:
+    """Checks that a graph is valid.
+
+    Args:
+        graph: closed or open.
+        allow: modules beyond torch whose functions and layers it may name, each spelled out: `torchvision.ops` allows
+            `torchvision.ops.roi_align`, but nothing of `torchvision.ops.misc`.
+
+    Raises:
+        GraphError: it is not; the message names the node, its source, and what to do.
+    """
+    _check_head(graph)
+    check_modules(graph, allow)
+    _check_nodes(graph, allow)
+    _check_frames(graph)
+    known = {item.name for item in graph.inputs} | set(graph.by_name)
+    check_value(graph.output, known, "the output")
+    _check_formals(graph, known)
+    for constraint in graph.constraints:
+        _check_constraint(constraint)
+    _ = graph.choices  # raises where one label stands for two choices
+
+
+def foreign(graph: Graph) -> tuple[str, ...]:
+    """The modules beyond the tables that a graph names: what `allow` must hold for it to pass."""
+    types = (entry.type for entry in graph.modules if entry.kind in ("layer", "opaque"))
+    called = (node.op.target for node in graph.nodes if isinstance(node.op, Call))
+    outside = {*types} - targets.LAYERS | {*called} - targets.TARGETS
+    return tuple(sorted({name.rpartition(".")[0] for name in outside}))
+
+
+# ---------------------------------------------------------------- what surrounds the nodes
+def _check_head(graph: Graph) -> None:
+    if not is_identifier(graph.name):
+        refuse(f"{graph.name!r:.100} is not the name of a class", "the graph", "Name it by an identifier.")
+    names: list[str] = []
+    for parameter in graph.signature:
+        where = f"the signature of {graph.name}"
+        if not is_identifier(parameter.name):
+            refuse(f"{parameter.name!r:.100} is not the name of a parameter", where, "Name it by an identifier.")
+        if parameter.kind not in KINDS:
+            refuse(f"{parameter.kind!r:.100} is not a kind of parameter", where, f"Kinds are {', '.join(KINDS)}.")
+        check_value(parameter.value, (), f"the default of {parameter.name}")
+        names.append(parameter.name)
+    _check_unique(names, "parameters")
+    for item in graph.inputs:
+        where = f"input {item.name!r:.100}"
+        if not is_node_name(item.name):
+            refuse(f"{item.name!r:.100} is not the name of an input", "the inputs", "Name it by dotted words.")
+        if item.dtype not in targets.CONSTANTS:
+            refuse(f"{item.dtype!r:.100} is not a dtype", where, "Write its public name, such as torch.float32.")
+        if any(type(extent) is not int or extent < 0 for extent in item.shape):
+            refuse(f"{item.shape!r:.100} is not a shape", where, "A shape is a tuple of sizes.")
+        _check_input_path(item.path, names, where)
+    _check_unique([*(item.name for item in graph.inputs), *(node.name for node in graph.nodes)], "inputs and nodes")
+
+
+def _check_input_path(path: tuple[str | int, ...], parameters: list[str], where: str) -> None:
+    if not path or not is_identifier(path[0]) or (parameters and path[0] not in parameters):
+        refuse(f"{path!r:.100} does not begin with a parameter of forward", where, f"It has {', '.join(parameters)}.")
+    if not all(type(step) is int or is_line(step) for step in path):
+        refuse(f"{path!r:.100} is not a path into the arguments", where, "Go on with keys and indices.")
+
+
+def _check_unique(names: Sequence[str], what: str) -> None:
+    if len(set(names)) != len(names):
+        seen: set[str] = set()
+        twice = next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        refuse(f"two {what} are called {twice!r}", "the graph", "Rename one of them.")
+
+
+def _check_formals(graph: Graph, known: Collection[str]) -> None:
+    for key, values in graph.formals.items():
+        where = f"the formals of {key!r:.100}"
+        if not (type(key) is tuple and len(key) == 2 and (key[0] == "" or is_path(key[0])) and type(key[1]) is int):
+            refuse(f"{key!r:.100} is not a call of a module", where, "Write (path, number of the call).")
+        for ref, name in values.items():
+            check_value(ref, known, where)
+            if not is_identifier(name):
+                refuse(f"{name!r:.100} is not the name of a parameter", where, "Name it by an identifier.")
+
+
+def _check_constraint(constraint: Expr) -> None:
+    check_value(constraint, (), "a constraint")
+    if not is_boolean(constraint):
+        refuse(f"{constraint!r:.200} is neither true nor false", "a constraint", "Compare it, as in `macs <= 30e6`.")
+
+
+# ---------------------------------------------------------------- nodes
+def _check_nodes(graph: Graph, allow: Collection[str]) -> None:
+    entries = graph.entries
+    known = dict.fromkeys(item.name for item in graph.inputs)
+    for node in graph.nodes:
+        _check_name(node)
+        where = node.where
+        _check_operation(node, graph, known, allow)
+        for arg in node.args:
+            check_value(arg, known, where)
+        if node.kwargs:
+            check_value(node.kwargs, known, where)
+        for name in node.kwargs:
+            if not is_identifier(name):
+                refuse(f"{name!r:.100} is not the name of an argument", where, "Name it by an identifier.")
+        if node.when is not None:
+            _check_condition(node.when, known, where)
+        for name in node.after:
+            if name not in known:
+                check_value(Ref(name), known, where)
+        if node.name in entries and not isinstance(node.op, Layer | Param):
+            refuse(f"{node.name!r} is the path of a module or tensor", where, "Give the node another name.")
+        known[node.name] = None
+
+
+def _check_name(node: Node) -> None:
+    if not is_node_name(node.name):
+        refuse(f"{node.name!r:.100} is not the name of a node", "the graph", "Names are words joined by dots.")
+    source = node.source
+    if source is not None and not (type(source) is Source and is_line(source.file) and type(source.line) is int):
+        refuse(f"{source!r:.100} is not a place in a source", f"node {node.name}", "Write Source(file, line).")
+
+
+def _check_operation(node: Node, graph: Graph, known: Collection[str], allow: Collection[str]) -> None:
+    where = node.where
+    match node.op:
+        case Layer():
+            _check_layer(node.op, graph, where)
+        case Param():
+            _check_param(node.op, graph, where)
+        case Call(target=target):
+            check_target(target, allow, where)
+            if target in _OWN_ARITY and (len(node.args) != _OWN_ARITY[target] or node.kwargs):
+                refuse(f"{target} has the arguments {node.args!r:.100}", where, f"It takes {_OWN_ARITY[target]}.")
+            if target == GUARD and not (is_boolean(node.args[0]) and is_line(node.args[1])):
+                refuse(
+                    f"a guard has the arguments {node.args!r:.200}", where, "It takes a condition and 'file.py:line'."
+                )
+        case Choose(merge=merge):
+            if merge not in MERGES:
+                refuse(f"{merge!r:.100} does not merge values", where, f"Merge by {', '.join(MERGES)}.")
+            _check_arms(node, known, where)
+        case _:
+            refuse(f"a {type(node.op).__name__} is not an operation", where, "Use Layer, Param, Call or Choose.")
+
+
+def check_target(target: str, allow: Collection[str], where: str) -> None:
+    """Checks that a graph may call `target`.
+
+    Raises:
+        GraphError: it is not in the table, and not directly in an allowed module.
+    """
+    if target not in targets.TARGETS and not is_allowed(target, allow):
+        refuse(
+            f"{target!r:.100} is called, which is not a function of tensors that a graph may name."
+            f"{nearest(target, targets.TARGETS)}",
+            where,
+            permission(target),
+        )
+
+
+def _check_layer(op: Layer, graph: Graph, where: str) -> None:
+    entry = graph.entries.get(op.path)
+    if entry is None:
+        refuse(
+            f"the layer {op.path!r:.100} is not in the module table.{nearest(op.path, graph.entries)}",
+            where,
+            "Add an Entry for it.",
+        )
+    owner = graph.entries.get(entry.same_as, entry)
+    if owner.kind not in ("layer", "opaque") or (owner.type, owner.config) != (op.type, op.config):
+        refuse(
+            f"the layer {op.path!r} is {op.type!r:.100} with {op.config!r:.200} at the node, "
+            f"but {owner.kind} {owner.type!r:.100} with {owner.config!r:.200} in the module table",
+            where,
+            "Change both alike.",
+        )
+
+
+def _check_param(op: Param, graph: Graph, where: str) -> None:
+    entry = graph.entries.get(op.path)
+    owner = graph.entries.get(op.path.rpartition(".")[0]) if type(op.path) is str else None
+    held = entry.kind in ("parameter", "buffer", "constant") if entry else owner is not None and owner.kind == "layer"
+    if not held or not is_path(op.path):
+        refuse(
+            f"the tensor {op.path!r:.100} is not in the module table.{nearest(op.path, graph.entries)}",
+            where,
+            "Add an Entry for it.",
+        )
+    check_value(op.shape, (), where)
+
+
+def _check_arms(node: Node, known: Collection[str], where: str) -> None:
+    choice = node.op.choice  # type: ignore[union-attr]
+    if node.kwargs:
+        refuse(f"a choice among {', '.join(node.kwargs)}", where, "Choose has positional arguments only.")
+    if isinstance(choice, Choice):
+        check_value(choice, (), where)
+        if len(node.args) != len(choice.options):
+            refuse(
+                f"choice {choice.label!r} has {len(choice.options)} options, but the node {len(node.args)} arguments",
+                where,
+                "Give it one argument an option, in their order.",
+            )
+        return
+    _check_condition(choice, known, where)
+    if len(node.args) != 2:
+        refuse(f"a condition has {len(node.args)} arguments", where, "It takes two: the value if true, and if false.")
+
+
+def _check_condition(condition: Expr, known: Collection[str], where: str) -> None:
+    check_value(condition, known, where)
+    labels = [choice.label for choice in choices_in(condition)]
+    if labels:
+        refuse(
+            f"a condition depends on the choice {labels[0]!r}", where, "Conditions are closed by the running module."
+        )
+    if not is_boolean(condition):
+        refuse(f"{condition!r:.200} is neither true nor false", where, "A condition is a Boolean expression.")
+
+
+# ---------------------------------------------------------------- scopes
+def _check_frames(graph: Graph) -> None:
+    """The nodes of one module call are a contiguous run, and its frames are those of modules in the table."""
+    around: tuple[Frame, ...] = ()
+    ended: set[tuple[str, int]] = set()
+    running: set[tuple[str, int]] = set()
+    for node in graph.nodes:
+        scope = node.scope
+        if scope is around or scope == around:
+            continue
+        common = 0
+        while common < min(len(around), len(scope)) and around[common] == scope[common]:
+            common += 1
+        for frame in around[common:]:
+            running.discard((frame.path, frame.call))
+            ended.add((frame.path, frame.call))
+        for frame in scope[common:]:
+            _check_frame(frame, graph, node.where)
+            call = (frame.path, frame.call)
+            if call in ended or call in running:
+                refuse(
+                    f"call {frame.call} of the module {frame.path!r} is entered twice",
+                    node.where,
+                    "Its nodes are one contiguous run; number a further call by Frame.call.",
+                )
+            running.add(call)
+        around = scope
+
+
+def _check_frame(frame: Frame, graph: Graph, where: str) -> None:
+    if type(frame) is not Frame or not is_path(frame.path) or not is_dotted(frame.type) or type(frame.call) is not int:
+        refuse(f"{frame!r:.200} is not a call of a module", where, "Write Frame(path, class, number of the call).")
+    if frame.path not in graph.entries:
+        refuse(
+            f"the module {frame.path!r} is not in the module table.{nearest(frame.path, graph.entries)}",
+            where,
+            "Add an Entry for it.",
+        )
