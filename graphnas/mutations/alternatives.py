@@ -1,0 +1,67 @@
+"""What a site can be swapped for: a module built for the site, and recorded on the site's shapes."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from graphnas.analysis.names import resolve
+from graphnas.analysis.shapes import Shape
+from graphnas.errors import GraphError
+from graphnas.mutations.sites import Site
+
+# A class that is built without arguments, a function of the site, or a module that serves as a template.
+Alternative: TypeAlias = "type[nn.Module] | nn.Module | Callable[[Site], nn.Module]"
+
+
+@contextlib.contextmanager
+def untouched_randomness() -> Iterator[None]:
+    """Random draws within leave no trace in the global generators of torch and Python."""
+    state = random.getstate()
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        random.setstate(state)
+
+
+def built(option: str, alternative: Alternative, site: Site) -> nn.Module:
+    """The module that an alternative means at a site.
+
+    Raises:
+        GraphError: it cannot be built there, or is no module.
+    """
+    if isinstance(alternative, nn.Module):
+        return alternative
+    try:
+        found = alternative() if isinstance(alternative, type) else alternative(site)
+    except Exception as error:
+        remedy = (
+            f"an alternative that needs arguments is a function: lambda site: {alternative.__name__}(...)"
+            if isinstance(alternative, type)
+            else "it is called with the site, which has input_shape, output_shape and config"
+        )
+        raise GraphError(
+            f"alternative {option!r} cannot be built at {site.where}: {type(error).__name__}: {error}; {remedy}"
+        ) from error
+    if not isinstance(found, nn.Module):
+        raise GraphError(f"alternative {option!r} gives {found!r:.100} at {site.where}; it must give an nn.Module")
+    return found
+
+
+def examples(site: Site) -> tuple[Tensor, ...]:
+    """Tensors like those that a site reads; the same at every call, and drawn from no global generator."""
+    rng = torch.Generator().manual_seed(0)
+    return tuple(_example(shape, rng) for shape in site.input_shapes if isinstance(shape, Shape))
+
+
+def _example(shape: Shape, rng: torch.Generator) -> Tensor:
+    dtype: torch.dtype = resolve(shape.dtype)
+    if dtype.is_floating_point or dtype.is_complex:
+        return torch.randn(shape.dims, generator=rng).to(dtype)
+    return torch.zeros(shape.dims, dtype=dtype)  # 0 is an index, a token and a mask everywhere

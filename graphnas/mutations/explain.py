@@ -1,0 +1,173 @@
+"""What a rule does to a graph and why: the sites it takes, those it passes over, and the decisions that result."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from graphnas.errors import GraphError
+from graphnas.ir.choice import Option
+from graphnas.ir.frozen import FrozenDict
+from graphnas.ir.graph import Graph
+from graphnas.mutations.sites import Site, sites
+from graphnas.mutations.where import Where, describe, matches, suggestions
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The sites that a rule takes, and those that it matches but passes over, with the reason."""
+
+    where: Where
+    matched: tuple[Site, ...]
+    passed: tuple[tuple[Site, str], ...]
+    hint: str  # where nothing matches, the names nearest to what was looked for
+
+    def required(self) -> tuple[Site, ...]:
+        """The sites taken.
+
+        Raises:
+            GraphError: there are none.
+        """
+        if self.matched:
+            return self.matched
+        wanted = describe(self.where)
+        if not self.passed:
+            raise GraphError(f"the rule matches nothing: it looked for {wanted}.{self.hint}")
+        reasons = "".join(f"\n  {site.where}: {reason}" for site, reason in self.passed)
+        raise GraphError(f"the rule passes over every site that it matches; it looked for {wanted}.{reasons}")
+
+
+def select(graph: Graph, where: Where, unfit: Callable[[Site], str], kinds: tuple[str, ...]) -> Selection:
+    """The sites of the given kinds that `where` means.
+
+    Where a module call and something inside it both match, the call is meant.
+
+    Args:
+        graph: where to look.
+        where: what to look for.
+        unfit: why a site cannot be taken; empty where it can.
+        kinds: which kinds of site the rule works on.
+    """
+    candidates = tuple(site for site in sites(graph) if site.kind in kinds)
+    matched: list[Site] = []
+    passed: list[tuple[Site, str]] = []
+    covered: dict[str, str] = {}  # node → the matched module call that it lies in
+    for site in candidates:
+        if not matches(where, site):
+            continue
+        around = covered.get(site.nodes[0])
+        if site.kind == "block":
+            covered.update({name: site.name for name in site.nodes if name not in covered})
+        reason = f"it lies inside {around}, which the rule matches as a whole" if around else unfit(site)
+        if reason:
+            passed.append((site, reason))
+        else:
+            matched.append(site)
+    hint = "" if matched or passed else suggestions(where, candidates)
+    return Selection(where, tuple(matched), tuple(passed), hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a rule does to a graph.
+
+    Attributes:
+        rule: its class.
+        looked_for: what its `where` means, in words.
+        matched: the sites taken.
+        passed: the sites that match and are passed over, with the reason.
+        labels: the label of every site taken.
+        decisions: label → options, the original first.
+        notes: what is worth knowing besides.
+    """
+
+    rule: str
+    looked_for: str
+    matched: tuple[Site, ...]
+    passed: tuple[tuple[Site, str], ...]
+    labels: tuple[str, ...]
+    decisions: FrozenDict[str, tuple[Option, ...]]
+    notes: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The explanation as JSON values."""
+        return {
+            "rule": self.rule,
+            "looked_for": self.looked_for,
+            "matched": [{**_row(site), "label": label} for site, label in zip(self.matched, self.labels, strict=True)],
+            "passed": [{**_row(site), "reason": reason} for site, reason in self.passed],
+            "decisions": {label: list(options) for label, options in self.decisions.items()},
+            "notes": list(self.notes),
+        }
+
+    def __str__(self) -> str:
+        counts = f"{len(self.matched)} sites, {len(self.decisions)} decisions, {len(self.passed)} passed over"
+        lines = [f"{self.rule} looked for {self.looked_for}: {counts}"]
+        lines += _table(
+            ("  + " + site.name, site.type, _flow(site), f"label {label}", str(site.source or ""))
+            for site, label in zip(self.matched, self.labels, strict=True)
+        )
+        lines += _table(
+            ("  - " + site.name, site.type, _flow(site), reason, str(site.source or "")) for site, reason in self.passed
+        )
+        lines += _table(
+            (f"  {label}", " | ".join(map(str, options)), f"{self.labels.count(label)} sites")
+            for label, options in self.decisions.items()
+        )
+        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+
+
+def explanation(
+    rule: object, selection: Selection, label: str, decisions: Iterable[tuple[str, tuple[Option, ...]]]
+) -> Explanation:
+    """The explanation of a rule that gives each site taken, in order, a label and options."""
+    rows = tuple(decisions)
+    labels = tuple(name for name, _ in rows)
+    notes = []
+    if not selection.matched:
+        notes.append(f"the rule takes nothing: applying it is an error.{selection.hint}")
+    if len(rows) > 1 and not placeholders(label):
+        notes.append(f"label {label!r} has no placeholder: its {len(rows)} sites share one decision")
+    return Explanation(
+        type(rule).__name__, describe(selection.where), selection.matched, selection.passed, labels,
+        FrozenDict(rows), tuple(notes),
+    )  # fmt: skip
+
+
+def placeholders(label: str) -> tuple[str, ...]:
+    """The placeholders of a label such as `{node}.kernel`."""
+    return tuple(name for _, name, _, _ in string.Formatter().parse(label) if name is not None)
+
+
+def check_label(label: str, known: tuple[str, ...]) -> None:
+    """Make sure that a label has no placeholder but the known ones.
+
+    Raises:
+        ValueError: it has, or it is empty.
+    """
+    unknown = [name for name in placeholders(label) if name not in known]
+    if unknown or not label:
+        raise ValueError(f"a label may hold the placeholders {', '.join(f'{{{name}}}' for name in known)}, but is {label!r}")
+
+
+def _row(site: Site) -> dict[str, Any]:
+    return {
+        "site": site.name,
+        "kind": site.kind,
+        "type": site.type,
+        "inputs": [str(shape) for shape in site.input_shapes],
+        "outputs": [str(shape) for shape in site.output_shapes],
+        "source": str(site.source) if site.source else None,
+    }
+
+
+def _flow(site: Site) -> str:
+    return f"{', '.join(map(str, site.input_shapes))} -> {', '.join(map(str, site.output_shapes))}"
+
+
+def _table(rows: Iterable[tuple[str, ...]]) -> list[str]:
+    cells = list(rows)
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]

@@ -1,0 +1,208 @@
+"""Where a rule can act: a layer, a function call, or a whole module call."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from graphnas.analysis.shapes import Result, Shape, Unknown, shape_of, shapes
+from graphnas.errors import GraphError
+from graphnas.ir.choice import Apply, Expr, conjunction
+from graphnas.ir.frozen import FrozenDict
+from graphnas.ir.graph import Graph
+from graphnas.ir.node import Arg, Call, Frame, Layer, List, Node, Param, Ref, Slice, Source, without_calls
+
+
+@dataclass(frozen=True)
+class Site:
+    """A node, or the contiguous nodes of one module call, with what goes in and what comes out.
+
+    Attributes:
+        name: the node's name; of a module call the path, with `@k` at the k-th further call.
+        kind: "layer", "call" (of a function or method) or "block" (a module call).
+        type: dotted class of a layer, dotted function, class name of the user's module.
+        path: where the layer or module is registered; of a function call the innermost module around it.
+        nodes: names of the nodes that it consists of, in order.
+        inputs: the distinct tensors that it reads, parameters aside, in the order of the call.
+        outputs: what is read of it by others.
+        input_shapes, output_shapes: of `inputs` and `outputs`.
+        config: constructor arguments of a layer, keyword arguments of a call.
+        scope: the module calls around it.
+        when: the condition under which all of it runs.
+        source: the user's line.
+    """
+
+    name: str
+    kind: str
+    type: str
+    path: str
+    nodes: tuple[str, ...]
+    inputs: tuple[Ref, ...]
+    outputs: tuple[Ref, ...]
+    input_shapes: tuple[Result, ...]
+    output_shapes: tuple[Result, ...]
+    config: FrozenDict[str, Arg] = field(default_factory=FrozenDict)
+    scope: tuple[Frame, ...] = ()
+    when: Expr | None = None
+    source: Source | None = field(default=None, compare=False)
+
+    @property
+    def label(self) -> str:
+        """The name without `@k`: all calls of a module share it, and so the decision."""
+        return without_calls(self.name)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Dims of the first input.
+
+        Raises:
+            GraphError: it reads no tensor, or its shape depends on the data.
+        """
+        return _dims(self, "input", self.input_shapes)
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Dims of the first output.
+
+        Raises:
+            GraphError: it gives no tensor, or its shape depends on the data.
+        """
+        return _dims(self, "output", self.output_shapes)
+
+    @property
+    def where(self) -> str:
+        """The site and the user's line, for messages: `layer layer2.0.act (my_model.py:41)`."""
+        return f"{self.kind} {self.name} ({self.source})" if self.source else f"{self.kind} {self.name}"
+
+
+def several_results(site: Site) -> str:
+    """Why a site has not exactly one result; empty where it has."""
+    match site.outputs:
+        case (_,):
+            return ""
+        case ():
+            return "nobody reads its result"
+    return f"{len(site.outputs)} of its values are read by others ({', '.join(ref.name for ref in site.outputs)}), not one"
+
+
+def sites(graph: Graph) -> tuple[Site, ...]:
+    """Every site of a graph in order of their first nodes, a module call before what is inside it.
+
+    Raises:
+        GraphError: the graph does not run (`analysis.shapes`).
+    """
+    found = shapes(graph)
+    blocks = _blocks(graph)
+    started: set[Frame] = set()
+    result: list[Site] = []
+    for node in graph.nodes:
+        for depth, frame in enumerate(node.scope):
+            if frame not in started:
+                started.add(frame)
+                result.append(_block(graph, frame, node.scope[:depth], blocks[frame], found))
+        if isinstance(node.op, Layer) or (isinstance(node.op, Call) and not node.op.target.startswith("graphnas.")):
+            result.append(_single(graph, node, found))
+    return tuple(result)
+
+
+def _blocks(graph: Graph) -> dict[Frame, list[Node]]:
+    found: dict[Frame, list[Node]] = {}
+    for node in graph.nodes:
+        for frame in node.scope:
+            found.setdefault(frame, []).append(node)
+    return found
+
+
+def _single(graph: Graph, node: Node, found: Mapping[str, Result]) -> Site:
+    inputs = _given(graph, [node])
+    outputs = _read_outside(graph, [node])
+    match node.op:
+        case Layer(path=path, type=kind, config=config):
+            word = "layer"
+        case Call(target=kind):
+            word, path, config = "call", node.scope[-1].path if node.scope else "", node.kwargs
+        case _:
+            raise TypeError(f"{node.where} is no site")
+    return Site(
+        node.name, word, kind, path, (node.name,), inputs, outputs, _all(found, inputs), _all(found, outputs),
+        config, node.scope, node.when, node.source,
+    )  # fmt: skip
+
+
+def _block(graph: Graph, frame: Frame, scope: tuple[Frame, ...], nodes: list[Node], found: Mapping[str, Result]) -> Site:
+    formals = list(graph.formals.get((frame.path, frame.call), ()))
+    inputs = tuple(sorted(_given(graph, nodes), key=lambda ref: formals.index(ref) if ref in formals else len(formals)))
+    outputs = _read_outside(graph, nodes)
+    name = f"{frame.path}@{frame.call}" if frame.call else frame.path
+    config = graph.entries[frame.path].config if frame.path in graph.entries else FrozenDict[str, Arg]()
+    return Site(
+        name, "block", frame.type, frame.path, tuple(node.name for node in nodes), inputs, outputs,
+        _all(found, inputs), _all(found, outputs), config, scope, _common(nodes), nodes[0].source,
+    )  # fmt: skip
+
+
+def _given(graph: Graph, nodes: list[Node]) -> tuple[Ref, ...]:
+    """What the nodes read from outside: tensors that they compute with, neither parameters nor mere sizes."""
+    inside = {node.name for node in nodes}
+    refs = (ref for node in nodes for ref in tensors_in((node.args, node.kwargs)))
+    return tuple(dict.fromkeys(ref for ref in refs if ref.name not in inside and not _parameter(graph, ref)))
+
+
+def _parameter(graph: Graph, ref: Ref) -> bool:
+    node = graph.by_name.get(ref.name)
+    return node is not None and isinstance(node.op, Param)
+
+
+def _read_outside(graph: Graph, nodes: list[Node]) -> tuple[Ref, ...]:
+    inside = {node.name for node in nodes}
+    readers = dict.fromkeys(reader for node in nodes for reader in graph.readers.get(node.name, ()))
+    outside = [graph.by_name[name] for name in readers if name not in inside]
+    refs = (*(ref for node in outside for ref in tensors_in((node.args, node.kwargs))), *graph.reads)
+    return tuple(dict.fromkeys(ref for ref in refs if ref.name in inside))
+
+
+def tensors_in(tree: Arg) -> Iterator[Ref]:
+    """The references whose values, not merely whose sizes, an argument tree reads."""
+    match tree:
+        case Ref():
+            yield tree
+        case tuple():
+            for item in tree:
+                yield from tensors_in(item)
+        case FrozenDict():
+            yield from tensors_in(tuple(tree.values()))
+        case List():
+            yield from tensors_in(tree.items)
+        case Slice():
+            yield from tensors_in((tree.start, tree.stop, tree.step))
+        case Apply():
+            yield from tensors_in(tree.args)
+
+
+def _common(nodes: list[Node]) -> Expr | None:
+    """The condition under which all of the nodes run."""
+    shared = [part for part in _parts(nodes[0].when) if all(part in _parts(node.when) for node in nodes)]
+    return functools.reduce(conjunction, shared, None)
+
+
+def _parts(when: Expr | None) -> list[Expr]:
+    match when:
+        case None:
+            return []
+        case Apply(fn="and", args=args):
+            return [part for arg in args for part in _parts(arg)]
+    return [when]
+
+
+def _all(found: Mapping[str, Result], refs: tuple[Ref, ...]) -> tuple[Result, ...]:
+    return tuple(shape_of(found, ref) for ref in refs)
+
+
+def _dims(site: Site, word: str, candidates: tuple[Result, ...]) -> tuple[int, ...]:
+    match candidates:
+        case (Shape(dims=dims), *_):
+            return dims
+        case (Unknown(reason=reason), *_):
+            raise GraphError(f"the {word} shape of {site.where} depends on the data: {reason}")
+    raise GraphError(f"{site.where} has no {word} that is a tensor")

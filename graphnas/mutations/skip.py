@@ -1,0 +1,84 @@
+"""The rule `Skip`: an optional shortcut around a layer, call or block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from graphnas.analysis.shapes import Shape, Unknown
+from graphnas.ir.choice import Choice
+from graphnas.ir.editing import insert
+from graphnas.ir.graph import Graph
+from graphnas.ir.node import Call, Choose, Node, Ref
+from graphnas.mutations.explain import Explanation, Selection, check_label, explanation, select
+from graphnas.mutations.naming import Names
+from graphnas.mutations.sites import Site, several_results
+from graphnas.mutations.where import Where, check_where
+
+
+@dataclass(frozen=True)
+class Skip:
+    """Lets a site `y` become `y + x`, where `x` is the first of its inputs that has the shape of `y`. Option 0 is `y`.
+
+    Args:
+        where: which layers, calls and blocks; see `graphnas.mutations.where`.
+        label: of the decision; may hold {node}. Without a placeholder all sites share one decision.
+    """
+
+    where: Where
+    label: str = "{node}.skip"
+
+    def __post_init__(self) -> None:
+        check_where(self.where)
+        check_label(self.label, ("node",))
+
+    def __call__(self, graph: Graph) -> Graph:
+        """The graph with the shortcuts as choices.
+
+        Raises:
+            GraphError: nothing matches, or no site that matches has equal input and output shapes.
+        """
+        names = Names(graph)
+        inserted = {}
+        for site in self._selection(graph).required():
+            nodes = self._nodes(site, names)
+            inserted[site.outputs[0].name] = (nodes, Ref(nodes[-1].name))
+        return insert(graph, inserted)
+
+    def explain(self, graph: Graph) -> Explanation:
+        """The sites that the rule takes, those it passes over and why, and the decisions."""
+        selection = self._selection(graph)
+        choices = (self._choice(site) for site in selection.matched)
+        return explanation(self, selection, self.label, ((choice.label, choice.options) for choice in choices))
+
+    def _selection(self, graph: Graph) -> Selection:
+        return select(graph, self.where, _unfit, ("layer", "call", "block"))
+
+    def _choice(self, site: Site) -> Choice:
+        return Choice(self.label.format(node=site.label), (False, True))
+
+    def _nodes(self, site: Site, names: Names) -> tuple[Node, Node]:
+        (result,) = site.outputs
+        given = site.inputs[site.input_shapes.index(site.output_shapes[0])]
+        total = Node(
+            names.beside(site.name, "sum"), Call("torch.Tensor.__add__"), (result, given),
+            scope=site.scope, when=site.when, source=site.source,
+        )  # fmt: skip
+        chosen = Node(
+            names.beside(site.name, "choice"), Choose(self._choice(site)), (result, Ref(total.name)),
+            scope=site.scope, when=site.when, source=site.source,
+        )  # fmt: skip
+        return total, chosen
+
+
+def _unfit(site: Site) -> str:
+    if reason := several_results(site):
+        return reason
+    (output,) = site.output_shapes
+    if isinstance(output, Unknown):
+        return f"its shape depends on the data: {output.reason}"
+    if not isinstance(output, Shape):
+        return "its result is no tensor"
+    if output not in site.input_shapes:
+        given = ", ".join(map(str, site.input_shapes)) or "nothing"
+        return f"no input has its output's shape: it takes {given} and gives {output}"
+    return ""
