@@ -174,7 +174,7 @@ def _check_key(key: object, where: str) -> None:
         _check_text(key, where)
     elif type(key) is int:
         _check_integer(key, where)
-    elif type(key) not in _ATOMS:
+    elif type(key) not in (bool, float, type(None)):
         refuse(f"{key!r:.100} is a key of a dict", where, "Keys are strings, numbers, booleans or None.")
 
 

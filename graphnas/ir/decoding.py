@@ -1,0 +1,358 @@
+"""Plain JSON data → graph, strictly: nothing is guessed, skipped, evaluated, imported or looked up.
+
+Every message says where in the document the trouble is, as in `nodes[3].op.config.stride`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn, TypeVar
+
+from graphnas.errors import GraphError, nearest
+from graphnas.ir.choice import FUNCTIONS, TRAINING, Apply, Choice, Expr
+from graphnas.ir.encoding import FORMAT, Json
+from graphnas.ir.frozen import FrozenDict
+from graphnas.ir.graph import Formals, Graph
+from graphnas.ir.node import (
+    Arg,
+    Call,
+    Choose,
+    Constant,
+    Device,
+    Entry,
+    Frame,
+    Input,
+    Layer,
+    List,
+    Node,
+    Op,
+    Param,
+    Parameter,
+    Ref,
+    Size,
+    Slice,
+    Source,
+)
+
+T = TypeVar("T")
+Choices = dict[str, Choice]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """Stands where a JSON object names one key twice, until the decoder can say where that is."""
+
+    key: str
+
+
+def decode(data: Json) -> Graph:
+    """The graph that the data describes; it is well-typed but not yet verified.
+
+    Raises:
+        GraphError: the data is not what `encode` writes; the message says where.
+    """
+    where = "the document"
+    if type(data) is not dict or "format" not in data:
+        refuse("this is not a graph of graphnas", where, 'It is an object with "format": 1.')
+    version = integer(data["format"], "format")
+    if version > FORMAT:
+        refuse(f"the graph has the format {version}, newer than {FORMAT}", "format", "Update graphnas to read it.")
+    if version != FORMAT:
+        refuse(f"there is no format {version}", "format", f"This is format {FORMAT}.")
+    names = ("name", "signature", "choices", "inputs", "nodes", "output", "constraints", "modules", "formals")
+    found = fields(data, where, ("format", *names))
+    choices: Choices = {}
+    for choice in sequence(found["choices"], "choices", _choice):
+        if choices.setdefault(choice.label, choice) is not choice:
+            refuse(f"label {choice.label!r:.100} stands for two choices", "choices", "One label is one decision.")
+    return Graph(
+        inputs=sequence(found["inputs"], "inputs", _input),
+        nodes=sequence(found["nodes"], "nodes", lambda item, where: _node(item, where, choices)),
+        output=value(found["output"], "output", choices),
+        constraints=sequence(found["constraints"], "constraints", lambda item, where: _expr(item, where, choices)),
+        modules=sequence(found["modules"], "modules", lambda item, where: _entry(item, where, choices)),
+        formals=_formals(found["formals"], choices),
+        name=text(found["name"], "name"),
+        signature=sequence(found["signature"], "signature", _parameter),
+    )
+
+
+# ---------------------------------------------------------------- plain data
+def refuse(what: str, where: str, remedy: str) -> NoReturn:
+    """Raises the `GraphError` that says what is wrong, where in the document, and what was expected."""
+    raise GraphError(f"{what}\n  at {where}. {remedy}")
+
+
+def fields(data: Json, where: str, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, Json]:
+    """An object with exactly the fields that it must have, and some of those that it may have.
+
+    Raises:
+        GraphError: it is no object, lacks a field, or has another.
+    """
+    if type(data) is Repeated:
+        refuse(f"{data.key!r:.100} stands twice in one object", where, "Remove one of them.")
+    if type(data) is not dict:
+        refuse(f"{_shown(data)} is not an object", where, f"Expected one with {', '.join(required)}.")
+    for key in data:
+        if key not in required and key not in optional:
+            known = (*required, *optional)
+            refuse(f"{key!r:.100} is unknown here.{nearest(key, known)}", where, f"There may be {', '.join(known)}.")
+    for key in required:
+        if key not in data:
+            refuse(f"{key!r} is missing", where, f"There must be {', '.join(required)}.")
+    return data
+
+
+def sequence(data: Json, where: str, read: Callable[[Json, str], T]) -> tuple[T, ...]:
+    """A list, each item read by `read`.
+
+    Raises:
+        GraphError: it is no list.
+    """
+    if type(data) is not list:
+        refuse(f"{_shown(data)} is not a list", where, "Expected a list.")
+    return tuple([read(item, f"{where}[{place}]") for place, item in enumerate(data)])
+
+
+def text(data: Json, where: str) -> str:
+    """A string.
+
+    Raises:
+        GraphError: it is none.
+    """
+    if type(data) is not str:
+        refuse(f"{_shown(data)} is not a string", where, "Expected a string.")
+    return data
+
+
+def integer(data: Json, where: str) -> int:
+    """An integer, which `true` and `1.0` are not.
+
+    Raises:
+        GraphError: it is none.
+    """
+    if type(data) is not int:
+        refuse(f"{_shown(data)} is not an integer", where, "Expected an integer.")
+    return data
+
+
+def _flag(data: Json, where: str) -> bool:
+    if type(data) is not bool:
+        refuse(f"{_shown(data)} is neither true nor false", where, "Expected one of them.")
+    return data
+
+
+def _row(data: Json, where: str, size: int) -> list[Json]:
+    if type(data) is not list or len(data) != size:
+        refuse(f"{_shown(data)} is not a list of {size}", where, f"Expected a list of {size}.")
+    return data
+
+
+def _step(data: Json, where: str) -> str | int:
+    if type(data) is not str and type(data) is not int:
+        refuse(f"{_shown(data)} is neither an integer nor a string", where, "Expected one of them.")
+    return data
+
+
+def _shown(data: Json) -> str:
+    return f"an object that names {data.key!r:.100} twice" if type(data) is Repeated else f"{data!r:.100}"
+
+
+# ---------------------------------------------------------------- what surrounds the nodes
+def _choice(data: Json, where: str) -> Choice:
+    found = fields(data, where, ("label", "options", "take"))
+    take = found["take"] if found["take"] is None else integer(found["take"], f"{where}.take")
+    options = sequence(found["options"], f"{where}.options", lambda item, place: value(item, place, {}))
+    try:
+        return Choice(text(found["label"], f"{where}.label"), options, take)
+    except (ValueError, TypeError) as error:
+        raise GraphError(f"{error}\n  at {where}. Options are distinct scalars or tuples of scalars.") from error
+
+
+def _input(data: Json, where: str) -> Input:
+    found = fields(data, where, ("name", "path", "shape", "dtype"))
+    return Input(
+        text(found["name"], f"{where}.name"),
+        sequence(found["path"], f"{where}.path", _step),
+        sequence(found["shape"], f"{where}.shape", integer),
+        text(found["dtype"], f"{where}.dtype"),
+    )
+
+
+def _parameter(data: Json, where: str) -> Parameter:
+    found = fields(data, where, ("name", "kind", "required", "fixed", "value"))
+    return Parameter(
+        text(found["name"], f"{where}.name"),
+        text(found["kind"], f"{where}.kind"),
+        _flag(found["required"], f"{where}.required"),
+        _flag(found["fixed"], f"{where}.fixed"),
+        value(found["value"], f"{where}.value", {}),
+    )
+
+
+def _entry(data: Json, where: str, choices: Choices) -> Entry:
+    found = fields(data, where, ("path", "kind"), ("type", "config", "frozen", "same_as"))
+    return Entry(
+        text(found["path"], f"{where}.path"),
+        text(found["kind"], f"{where}.kind"),
+        text(found.get("type", ""), f"{where}.type"),
+        _settings(found.get("config", {}), f"{where}.config", choices),
+        sequence(found.get("frozen", []), f"{where}.frozen", text),
+        text(found.get("same_as", ""), f"{where}.same_as"),
+    )
+
+
+def _formals(data: Json, choices: Choices) -> Formals:
+    calls: dict[tuple[str, int], FrozenDict[Ref, str]] = {}
+    for place, row in enumerate(sequence(data, "formals", lambda item, where: _row(item, where, 3))):
+        where = f"formals[{place}]"
+        key = (text(row[0], f"{where}[0]"), integer(row[1], f"{where}[1]"))
+        names: dict[Ref, str] = {}
+        for pair in sequence(row[2], f"{where}[2]", lambda item, inner: _row(item, inner, 2)):
+            ref = value(pair[0], f"{where}[2]", choices)
+            if type(ref) is not Ref or ref in names:
+                refuse(
+                    f"{_shown(pair[0])} is not a reference, or is there twice", where, "Expected distinct references."
+                )
+            names[ref] = text(pair[1], f"{where}[2]")
+        if key in calls:
+            refuse(f"the call {key!r:.100} is there twice", where, "Remove one of them.")
+        calls[key] = FrozenDict(names)
+    return FrozenDict(calls)
+
+
+# ---------------------------------------------------------------- nodes
+def _node(data: Json, where: str, choices: Choices) -> Node:
+    found = fields(data, where, ("name", "op"), ("args", "kwargs", "scope", "when", "after", "source"))
+    source = found.get("source")
+    if source is not None:
+        file, line = _row(source, f"{where}.source", 2)
+        source = Source(text(file, f"{where}.source[0]"), integer(line, f"{where}.source[1]"))
+    when = found.get("when")
+    return Node(
+        text(found["name"], f"{where}.name"),
+        _op(found["op"], f"{where}.op", choices),
+        sequence(found.get("args", []), f"{where}.args", lambda item, place: value(item, place, choices)),
+        _settings(found.get("kwargs", {}), f"{where}.kwargs", choices),
+        sequence(found.get("scope", []), f"{where}.scope", _frame),
+        None if when is None else _expr(when, f"{where}.when", choices),
+        sequence(found.get("after", []), f"{where}.after", text),
+        source,
+    )
+
+
+def _frame(data: Json, where: str) -> Frame:
+    path, kind, call = _row(data, where, 3)
+    return Frame(text(path, f"{where}[0]"), text(kind, f"{where}[1]"), integer(call, f"{where}[2]"))
+
+
+def _op(data: Json, where: str, choices: Choices) -> Op:
+    match data:
+        case {"layer": path}:
+            found = fields(data, where, ("layer", "type", "config"))
+            config = _settings(found["config"], f"{where}.config", choices)
+            return Layer(text(path, f"{where}.layer"), text(found["type"], f"{where}.type"), config)
+        case {"param": path}:
+            shape = value(fields(data, where, ("param", "shape"))["shape"], f"{where}.shape", choices)
+            if type(shape) is not tuple:
+                refuse(f"{_shown(data['shape'])} is not a shape", f"{where}.shape", "Expected a list of sizes.")
+            return Param(text(path, f"{where}.param"), shape)
+        case {"call": target}:
+            fields(data, where, ("call",))
+            return Call(text(target, f"{where}.call"))
+        case {"choose": choice}:
+            merge = text(fields(data, where, ("choose", "merge"))["merge"], f"{where}.merge")
+            return Choose(_expr(choice, f"{where}.choose", choices), merge)
+        case _:
+            refuse(f"{_shown(data)} is not an operation", where, "Expected a layer, param, call or choose.")
+
+
+def _settings(data: Json, where: str, choices: Choices) -> FrozenDict[str, Arg]:
+    if type(data) is not dict:
+        refuse(f"{_shown(data)} is not an object", where, "Expected the arguments by name.")
+    return FrozenDict({key: value(item, f"{where}.{key:.100}", choices) for key, item in data.items()})
+
+
+def _expr(data: Json, where: str, choices: Choices) -> Expr:
+    tree = value(data, where, choices)
+    if not isinstance(tree, Expr):
+        refuse(f"{_shown(data)} is not an expression", where, "Expected an expression.")
+    return tree
+
+
+# ---------------------------------------------------------------- argument trees
+def value(data: Json, where: str, choices: Choices) -> Arg:
+    """An argument tree.
+
+    Raises:
+        GraphError: an unknown tag, a wrong type, or a choice that is not in the table.
+    """
+    kind = type(data)
+    if kind is list:
+        return tuple([value(item, f"{where}[{place}]", choices) for place, item in enumerate(data)])
+    if kind is Repeated:
+        refuse(f"{data.key!r:.100} stands twice in one object", where, "Remove one of them.")
+    return _tagged(data, where, choices) if kind is dict else data
+
+
+def _tagged(data: Json, where: str, choices: Choices) -> Arg:
+    match data:
+        case {"ref": name, **rest} if not rest:
+            return Ref(text(name, where))
+        case {"ref": name, "item": item, **rest} if not rest:
+            return Ref(text(name, where), sequence(item, f"{where}.item", _step))
+        case {"choice": label, **rest} if not rest:
+            if text(label, where) not in choices:
+                refuse(
+                    f"choice {label!r:.100} is not in the table.{nearest(label, choices)}", where, "Add it to choices."
+                )
+            return choices[label]
+        case {"apply": fn, "args": args, **rest} if not rest:
+            if text(fn, where) not in FUNCTIONS:
+                refuse(f"an expression cannot apply {fn!r:.100}", where, f"It has {', '.join(FUNCTIONS)}.")
+            return Apply(fn, sequence(args, f"{where}.args", lambda item, place: value(item, place, choices)))
+        case {"size": ref, "dim": dim, **rest} if not rest:
+            of = value(ref, f"{where}.size", choices)
+            if type(of) is not Ref:
+                refuse(f"{_shown(ref)} is not a reference", f"{where}.size", "A size is that of a value.")
+            return Size(of, None if dim is None else integer(dim, f"{where}.dim"))
+        case {"list": items, **rest} if not rest:
+            return List(sequence(items, f"{where}.list", lambda item, place: value(item, place, choices)))
+        case {"slice": ends, **rest} if not rest:
+            return Slice(*(value(end, f"{where}.slice", choices) for end in _row(ends, f"{where}.slice", 3)))
+        case {"dict": pairs, **rest} if not rest:
+            return _dict(pairs, f"{where}.dict", choices)
+        case {"training": True, **rest} if not rest:
+            return TRAINING
+        case _:
+            return _constant(data, where)
+
+
+def _constant(data: Json, where: str) -> Arg:
+    match data:
+        case {"constant": name, **rest} if not rest:
+            return Constant(text(name, where))
+        case {"device": name, **rest} if not rest:
+            return Device(text(name, where))
+        case {"float": "nan" | "inf" | "-inf" as name, **rest} if not rest:
+            return float(name)
+        case {"complex": [real, imaginary], **rest} if not rest:
+            parts = (value(real, where, {}), value(imaginary, where, {}))
+            if all(type(part) is float for part in parts):
+                return complex(*parts)
+        case {"ellipsis": True, **rest} if not rest:
+            return Ellipsis
+        case _:
+            pass
+    refuse(f"{_shown(data)} is not a value", where, "Use a tag that graphnas writes, such as ref, choice or constant.")
+
+
+def _dict(data: Json, where: str, choices: Choices) -> FrozenDict[Arg, Arg]:
+    found: dict[Arg, Arg] = {}
+    for pair in sequence(data, where, lambda item, place: _row(item, place, 2)):
+        key = value(pair[0], where, {})
+        if not isinstance(key, str | int | float | None | bool) or key in found:
+            refuse(f"{_shown(pair[0])} is not a key, or is there twice", where, "Expected distinct scalars.")
+        found[key] = value(pair[1], f"{where}[{key!r:.100}]", choices)
+    return FrozenDict(found)

@@ -1,0 +1,164 @@
+"""Graph → plain JSON data. What is most frequent is written plainly (a list is a tuple), the rest under a tag."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from graphnas.errors import GraphError
+from graphnas.ir.choice import Apply, Choice, Training
+from graphnas.ir.frozen import FrozenDict
+from graphnas.ir.node import (
+    Arg,
+    Call,
+    Choose,
+    Constant,
+    Device,
+    Entry,
+    Input,
+    Layer,
+    List,
+    Node,
+    Op,
+    Param,
+    Parameter,
+    Ref,
+    Size,
+    Slice,
+)
+
+if TYPE_CHECKING:
+    from graphnas.ir.graph import Graph
+
+FORMAT = 1
+# What `json` reads and writes: None, bool, int, float, str, lists, and dicts with string keys.
+Json: TypeAlias = Any
+
+
+def encode(graph: Graph, sources: bool = True) -> dict[str, Json]:
+    """The graph as JSON data, each choice once in a table of its own.
+
+    Args:
+        graph: closed or open.
+        sources: whether to keep the user's files and lines, which are no part of equality.
+
+    Raises:
+        GraphError: it holds a value that no file can hold, or one label stands for two choices.
+    """
+    choices = {**graph.choices}
+    fields = {
+        "inputs": [_input(item) for item in graph.inputs],
+        "nodes": [_node(node, choices, sources) for node in graph.nodes],
+        "output": value(graph.output, choices),
+        "constraints": [value(constraint, choices) for constraint in graph.constraints],
+        "modules": [_entry(entry, choices) for entry in graph.modules],
+        "formals": [
+            [path, call, [[value(ref, choices), name] for ref, name in names.items()]]
+            for (path, call), names in graph.formals.items()
+        ],
+    }
+    table = [_choice(choice) for choice in choices.values()]
+    signature = [_parameter(parameter) for parameter in graph.signature]
+    return {"format": FORMAT, "name": graph.name, "signature": signature, "choices": table, **fields}
+
+
+def _input(item: Input) -> Json:
+    return {"name": item.name, "path": list(item.path), "shape": list(item.shape), "dtype": item.dtype}
+
+
+def _parameter(parameter: Parameter) -> Json:
+    return {
+        "name": parameter.name,
+        "kind": parameter.kind,
+        "required": parameter.required,
+        "fixed": parameter.fixed,
+        "value": value(parameter.value, {}),
+    }
+
+
+def _choice(choice: Choice) -> Json:
+    return {"label": choice.label, "options": [value(option, {}) for option in choice.options], "take": choice.take}
+
+
+def _entry(entry: Entry, choices: dict[str, Choice]) -> Json:
+    fields = {
+        "type": entry.type,
+        "config": _settings(entry.config, choices),
+        "frozen": list(entry.frozen),
+        "same_as": entry.same_as,
+    }
+    return {"path": entry.path, "kind": entry.kind, **{key: item for key, item in fields.items() if item}}
+
+
+def _node(node: Node, choices: dict[str, Choice], sources: bool) -> Json:
+    fields = {
+        "args": [value(arg, choices) for arg in node.args],
+        "kwargs": _settings(node.kwargs, choices),
+        "scope": [[frame.path, frame.type, frame.call] for frame in node.scope],
+        "when": value(node.when, choices),
+        "after": list(node.after),
+        "source": [node.source.file, node.source.line] if sources and node.source else None,
+    }
+    return {"name": node.name, "op": _op(node.op, choices), **{key: item for key, item in fields.items() if item}}
+
+
+def _op(op: Op, choices: dict[str, Choice]) -> Json:
+    match op:
+        case Layer(path=path, type=kind, config=config):
+            return {"layer": path, "type": kind, "config": _settings(config, choices)}
+        case Param(path=path, shape=shape):
+            return {"param": path, "shape": value(shape, choices)}
+        case Call(target=target):
+            return {"call": target}
+        case Choose(choice=choice, merge=merge):
+            return {"choose": value(choice, choices), "merge": merge}
+
+
+def _settings(settings: Mapping[str, Arg], choices: dict[str, Choice]) -> Json:
+    return {key: value(item, choices) for key, item in settings.items()}
+
+
+def value(tree: Arg, choices: dict[str, Choice]) -> Json:
+    """An argument tree as JSON data; its choices are entered into `choices` and named by their labels.
+
+    Raises:
+        GraphError: a value that no file can hold, or a label that stands for another choice already.
+    """
+    kind = type(tree)
+    if tree is None or kind is bool or kind is int or kind is str:
+        return tree
+    if kind is float:
+        return tree if math.isfinite(tree) else {"float": repr(tree)}
+    if kind is tuple:
+        return [value(item, choices) for item in tree]
+    if kind is FrozenDict:
+        return {"dict": [[value(key, {}), value(item, choices)] for key, item in tree.items()]}
+    match tree:
+        case Ref(name=name, item=item):
+            return {"ref": name, "item": list(item)} if item else {"ref": name}
+        case Choice(label=label):
+            if choices.setdefault(label, tree) != tree:
+                raise GraphError(f"label {label!r} stands for two choices; give them different labels")
+            return {"choice": label}
+        case Apply(fn=fn, args=args):
+            return {"apply": fn, "args": [value(arg, choices) for arg in args]}
+        case Training():
+            return {"training": True}
+        case Size(of=ref, dim=dim):
+            return {"size": value(ref, choices), "dim": dim}
+        case List(items=items):
+            return {"list": [value(item, choices) for item in items]}
+        case Slice(start=start, stop=stop, step=step):
+            return {"slice": [value(end, choices) for end in (start, stop, step)]}
+        case Constant(name=name):
+            return {"constant": name}
+        case Device(name=name):
+            return {"device": name}
+        case complex():
+            return {"complex": [value(tree.real, {}), value(tree.imag, {})]}
+        case _ if tree is Ellipsis:
+            return {"ellipsis": True}
+    raise GraphError(
+        f"a {kind.__name__} cannot be stored: {tree!r:.100}; a graph holds plain values and types of graphnas.ir alone"
+    )
