@@ -1,0 +1,47 @@
+"""The errors that graphnas raises on purpose: one root, seven children.
+
+A message says what is wrong, where (the node and the user's source line) and what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class GraphNASError(Exception):
+    """Root of every error that graphnas raises on purpose."""
+
+
+class TraceError(GraphNASError):
+    """A model cannot be turned into a graph."""
+
+
+class GraphError(GraphNASError):
+    """A graph, or a rule that was to change one, is not valid."""
+
+
+class ArchError(GraphNASError):
+    """An architecture names a label or an option that the space does not have."""
+
+
+class ConstraintError(GraphNASError):
+    """No architecture, or not this one, satisfies the constraints."""
+
+
+class EmitError(GraphNASError):
+    """A graph cannot be written as source, built or exported."""
+
+
+class LatencyError(GraphNASError):
+    """A latency table cannot be built or does not apply."""
+
+
+class TrialError(GraphNASError):
+    """A trial, a study or its store cannot go on."""
+
+
+def nearest(name: object, known: Iterable[object]) -> str:
+    """A sentence that offers the known names closest to `name`; empty if none is close."""
+    close = difflib.get_close_matches(str(name), [str(item) for item in known], n=3, cutoff=0.5)
+    return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""

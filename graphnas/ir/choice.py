@@ -1,0 +1,225 @@
+"""What an architecture decides: choices, and values that depend on them."""
+
+from __future__ import annotations
+
+import builtins
+import itertools
+import operator
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
+
+Option: TypeAlias = Hashable
+Arch: TypeAlias = Mapping[str, Option]
+
+
+def _implication(premise: bool, conclusion: bool) -> bool:
+    return not premise or conclusion
+
+
+# What an expression may compute. `if` has the arguments (condition, value if true, value if false).
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+    "%": operator.mod,
+    "**": operator.pow,
+    "neg": operator.neg,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "and": lambda a, b: bool(a and b),
+    "or": lambda a, b: bool(a or b),
+    "not": operator.not_,
+    "implies": _implication,
+    "in": lambda item, items: item in items,
+    "if": lambda condition, yes, no: yes if condition else no,
+    "max": builtins.max,
+    "min": builtins.min,
+    "abs": builtins.abs,
+    "int": builtins.int,
+    "float": builtins.float,
+    "bool": builtins.bool,
+    "round": builtins.round,
+}
+
+
+class Expr:
+    """A value that is not known yet: it depends on choices, on run-time sizes, or on the mode.
+
+    Arithmetic and order comparisons build further expressions. `==` stays structural equality, so
+    equality *in* the space is spelled `expr.equals(value)`; `&`, `|`, `~` and `implies` combine
+    Boolean expressions.
+    """
+
+    __slots__ = ()
+
+    def __add__(self, other: Any) -> Expr:
+        return Apply("+", (self, other))
+
+    def __radd__(self, other: Any) -> Expr:
+        return Apply("+", (other, self))
+
+    def __sub__(self, other: Any) -> Expr:
+        return Apply("-", (self, other))
+
+    def __rsub__(self, other: Any) -> Expr:
+        return Apply("-", (other, self))
+
+    def __mul__(self, other: Any) -> Expr:
+        return Apply("*", (self, other))
+
+    def __rmul__(self, other: Any) -> Expr:
+        return Apply("*", (other, self))
+
+    def __truediv__(self, other: Any) -> Expr:
+        return Apply("/", (self, other))
+
+    def __rtruediv__(self, other: Any) -> Expr:
+        return Apply("/", (other, self))
+
+    def __floordiv__(self, other: Any) -> Expr:
+        return Apply("//", (self, other))
+
+    def __rfloordiv__(self, other: Any) -> Expr:
+        return Apply("//", (other, self))
+
+    def __mod__(self, other: Any) -> Expr:
+        return Apply("%", (self, other))
+
+    def __pow__(self, other: Any) -> Expr:
+        return Apply("**", (self, other))
+
+    def __neg__(self) -> Expr:
+        return Apply("neg", (self,))
+
+    def __lt__(self, other: Any) -> Expr:
+        return Apply("<", (self, other))
+
+    def __le__(self, other: Any) -> Expr:
+        return Apply("<=", (self, other))
+
+    def __gt__(self, other: Any) -> Expr:
+        return Apply(">", (self, other))
+
+    def __ge__(self, other: Any) -> Expr:
+        return Apply(">=", (self, other))
+
+    def __and__(self, other: Any) -> Expr:
+        return Apply("and", (self, other))
+
+    def __or__(self, other: Any) -> Expr:
+        return Apply("or", (self, other))
+
+    def __invert__(self) -> Expr:
+        return Apply("not", (self,))
+
+    def equals(self, other: Any) -> Expr:
+        """True where this value equals `other`."""
+        return Apply("==", (self, other))
+
+    def one_of(self, *options: Any) -> Expr:
+        """True where this value is one of `options`."""
+        return Apply("in", (self, options))
+
+    def implies(self, other: Any) -> Expr:
+        """True where this is false or `other` is true."""
+        return Apply("implies", (self, other))
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            f"{self!r} has no truth value before its choices are decided; "
+            "combine Boolean expressions by &, |, ~ and .implies(), and compare by .equals()"
+        )
+
+
+@dataclass(frozen=True)
+class Choice(Expr):
+    """One decision: a label and the options it may take; `options[0]` is the original network.
+
+    Args:
+        label: names the decision in an architecture; the same label at several places is one decision.
+        options: at least one, no two equal, scalars or tuples of scalars.
+        take: 1 for one option; k > 1 for k distinct options (the value is a tuple of options in option
+            order); None for any non-empty subset.
+
+    Raises:
+        ValueError: empty or repeated options, or a `take` that they cannot serve.
+    """
+
+    label: str
+    options: tuple[Option, ...]
+    take: int | None = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "options", tuple(self.options))
+        if not self.options or len(set(self.options)) != len(self.options):
+            raise ValueError(f"choice {self.label!r} needs distinct options, but got {self.options!r}")
+        if self.take is not None and not 1 <= self.take <= len(self.options):
+            raise ValueError(f"1 <= take <= {len(self.options)} must hold in choice {self.label!r}, but got take={self.take}")
+
+    @cached_property
+    def domain(self) -> tuple[Option, ...]:
+        """Every value that the decision can have; `domain[0]` is the default."""
+        if self.take == 1:
+            return self.options
+        sizes = (self.take,) if self.take is not None else range(1, len(self.options) + 1)
+        return tuple(itertools.chain.from_iterable(itertools.combinations(self.options, size) for size in sizes))
+
+    @property
+    def default(self) -> Option:
+        """The original network's value: the first option, the first `take`, or of any subset the first alone."""
+        return self.domain[0]
+
+    def positions(self, value: Option) -> tuple[int, ...]:
+        """Which of `options` a value of `domain` picks."""
+        return tuple(self.options.index(option) for option in (value if self.take != 1 else (value,)))  # type: ignore[union-attr]
+
+
+@dataclass(frozen=True, slots=True)
+class Training(Expr):
+    """The running module's mode: true in training, false in evaluation."""
+
+
+TRAINING = Training()
+
+
+@dataclass(frozen=True, slots=True)
+class Apply(Expr):
+    """A function of `FUNCTIONS` applied to constants, expressions and references."""
+
+    fn: str
+    args: tuple[Any, ...]
+
+    def __post_init__(self) -> None:
+        if self.fn not in FUNCTIONS:
+            raise ValueError(f"an expression cannot apply {self.fn!r}; it has {', '.join(FUNCTIONS)}")
+
+
+def conjunction(first: Expr | None, second: Expr | None) -> Expr | None:
+    """Both conditions; None is the condition that always holds."""
+    if first is None or first == second:
+        return second
+    return first if second is None else first & second
+
+
+def choices_in(tree: Any) -> Iterator[Choice]:
+    """The choices that a value depends on, in order of appearance, with repeats."""
+    match tree:
+        case Choice():
+            yield tree
+        case Apply():
+            for arg in tree.args:
+                yield from choices_in(arg)
+        case tuple() | list():
+            for item in tree:
+                yield from choices_in(item)
+        case dict():
+            for item in tree.values():
+                yield from choices_in(item)
