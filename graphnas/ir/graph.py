@@ -106,6 +106,11 @@ class Graph:
         """
         return counting.estimate(self) if estimate else counting.count(self)
 
+    @cached_property
+    def output_names(self) -> frozenset[str]:
+        """Names of the nodes and inputs that the output reads."""
+        return frozenset(ref.name for ref in self.reads)
+
     @property
     def reads(self) -> tuple[Ref, ...]:
         """What the output reads."""

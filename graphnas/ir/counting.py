@@ -1,0 +1,149 @@
+"""How many architectures a space has."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from graphnas.errors import GraphError
+from graphnas.ir.choice import Arch, Option, choices_in
+from graphnas.ir.node import fold, transform
+
+if TYPE_CHECKING:
+    from graphnas.ir.graph import Graph
+
+LIMIT = 100_000  # decisions looked at before a count gives up
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A sampled size: `value` with its standard error, from `samples` random architectures."""
+
+    value: float
+    standard_error: float
+    samples: int
+
+
+def count(space: Graph) -> int:
+    """The exact number of canonical architectures that satisfy the constraints.
+
+    Choices that neither share what they switch on nor a constraint are counted apart and multiplied; only entangled
+    ones are enumerated, each situation once.
+
+    Raises:
+        GraphError: more than `LIMIT` situations.
+    """
+    return _Counter(space).total()
+
+
+def estimate(space: Graph, samples: int = 2000, seed: int = 0) -> Estimate:
+    """An unbiased estimate: random descents, each weighted by the options that it had (Knuth 1975)."""
+    rng = random.Random(seed)
+    weights = [_probe(space, rng) for _ in range(samples)]
+    mean = math.fsum(weights) / samples
+    variance = math.fsum((weight - mean) ** 2 for weight in weights) / max(1, samples - 1)
+    return Estimate(mean, math.sqrt(variance / samples), samples)
+
+
+def _probe(space: Graph, rng: random.Random) -> float:
+    arch: dict[str, Option] = {}
+    weight = 1.0
+    while True:
+        _, labels = space.flow.reached(arch, through_open=False)
+        open_labels = [label for label in labels if label not in arch]
+        if not open_labels:
+            return weight if holds(space, arch) else 0.0
+        for label in open_labels:
+            domain = space.choices[label].domain
+            weight *= len(domain)
+            arch[label] = rng.choice(domain)
+
+
+def holds(space: Graph, arch: Arch, about: str | None = None) -> bool:
+    """Whether no constraint whose labels are all decided is broken; of those that speak of `about`, if given."""
+    for constraint in space.constraints:
+        labels = {choice.label for choice in choices_in(constraint)}
+        if (about is None or about in labels) and labels <= arch.keys():
+            value = transform(constraint, lambda leaf: arch[leaf.label] if hasattr(leaf, "label") else leaf)
+            if not (fold(value) if hasattr(value, "fn") else value):
+                return False
+    return True
+
+
+class _Counter:
+    def __init__(self, space: Graph) -> None:
+        self._space = space
+        self._constraints = [frozenset(choice.label for choice in choices_in(item)) for item in space.constraints]
+        self._known: dict[object, int] = {}
+        self._steps = 0
+
+    def total(self) -> int:
+        _, labels = self._space.flow.reached({}, through_open=False)
+        return self._count(frozenset(labels), {}) if holds(self._space, {}) else 0
+
+    def _count(self, labels: frozenset[str], arch: Arch) -> int:
+        result = 1
+        for group, touched in self._groups(labels, arch):
+            result *= self._group(group, touched, arch)
+        return result
+
+    def _group(self, group: frozenset[str], touched: frozenset[str], arch: Arch) -> int:
+        if len(group) == 1 and touched == group and not any(touched & labels for labels in self._constraints):
+            return len(self._space.choices[next(iter(group))].domain)
+        relevant = touched.union(*(labels for labels in self._constraints if labels & touched))
+        key = (group, frozenset((label, arch[label]) for label in relevant if label in arch))
+        if key not in self._known:
+            self._known[key] = self._enumerate(group, arch)
+        return self._known[key]
+
+    def _enumerate(self, group: frozenset[str], arch: Arch) -> int:
+        _, before = self._space.flow.reached(arch, through_open=False)
+        label = max(sorted(group), key=lambda item: len(self._reach(item, arch)[1]))
+        total = 0
+        for option in self._space.choices[label].domain:
+            self._steps += 1
+            if self._steps > LIMIT:
+                raise GraphError(
+                    f"the choices of {self._space.name} are too entangled to be counted in {LIMIT} steps; "
+                    "size(estimate=True) gives an estimate with its standard error"
+                )
+            decided = {**arch, label: option}
+            if holds(self._space, decided, label):
+                _, after = self._space.flow.reached(decided, through_open=False)
+                new = frozenset(item for item in after if item not in before)
+                total += self._count((group - {label}) | new, decided)
+        return total
+
+    def _reach(self, label: str, arch: Arch) -> tuple[set[object], set[str]]:
+        """What deciding a label may bring to life: choices and labels that are not certainly live already."""
+        flow = self._space.flow
+        live_gates, live_labels = flow.reached(arch, through_open=False)
+        start = [arm for gate in live_gates if flow.gates[gate].choice.label == label for arm in flow.arms(gate, arch)]
+        gates, labels = flow.walk(start, arch, through_open=True)
+        new_gates = [gate for gate in gates if gate not in live_gates]
+        touched = {item for item in labels if item not in live_labels}
+        touched |= {flow.gates[gate].choice.label for gate in new_gates}
+        return {*new_gates, *touched}, touched | {label}
+
+    def _groups(self, labels: frozenset[str], arch: Arch) -> Iterable[tuple[frozenset[str], frozenset[str]]]:
+        """The open labels in independent groups, each with all labels that its decisions can bring to life."""
+        groups: list[tuple[set[str], set[object], set[str]]] = []
+        for label in sorted(labels):
+            reach, touched = self._reach(label, arch)
+            merged: tuple[set[str], set[object], set[str]] = ({label}, reach, touched)
+            apart = []
+            for group in groups:
+                if self._entangled(group, merged):
+                    merged = (merged[0] | group[0], merged[1] | group[1], merged[2] | group[2])
+                else:
+                    apart.append(group)
+            groups = [*apart, merged]
+        return [(frozenset(group), frozenset(touched)) for group, _, touched in groups]
+
+    def _entangled(self, first: tuple[set[str], set[object], set[str]], second: tuple[set[str], set[object], set[str]]) -> bool:
+        if first[1] & second[1] or first[2] & second[2]:
+            return True
+        return any(labels & first[2] and labels & second[2] for labels in self._constraints)

@@ -1,0 +1,88 @@
+"""Which nodes do more than compute a value: writes, guards, switches, random draws."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from graphnas.ir import targets
+from graphnas.ir.node import ALIAS, ENTER_GRAD_MODE, EXIT_GRAD_MODE, GUARD, SET_DATA, Call, Choose, Layer, Node, Param, refs_in
+
+if TYPE_CHECKING:
+    from graphnas.ir.graph import Graph
+
+_ALWAYS = frozenset({GUARD, ENTER_GRAD_MODE, EXIT_GRAD_MODE, SET_DATA})
+_DUNDER_WRITES = frozenset(
+    f"torch.Tensor.__{name}__"
+    for name in (
+        "iadd", "isub", "imul", "itruediv", "idiv", "ifloordiv", "imod", "ipow", "iand", "ior", "ixor", "ilshift",
+        "irshift", "setitem", "delitem",
+    )  # fmt: skip
+)
+
+
+def writes(node: Node) -> bool:
+    """Whether a node changes its first argument in place."""
+    match node.op:
+        case Call(target=target):
+            if target in _DUNDER_WRITES or target == SET_DATA or node.kwargs.get("inplace") is True:
+                return True
+            name = target.rpartition(".")[2]
+            return name.endswith("_") and not name.endswith("__")
+        case Layer(config=config):
+            return config.get("inplace") is True
+        case _:
+            return False
+
+
+def draws(node: Node) -> bool:
+    """Whether a node takes random numbers, at least in training."""
+    match node.op:
+        case Call(target=target):
+            return target in targets.RANDOM
+        case Layer(type=kind):
+            return kind in targets.RANDOM_LAYERS
+        case _:
+            return False
+
+
+def shares_storage(node: Node) -> bool:
+    """Whether a node's result may be the storage of its first argument."""
+    match node.op:
+        case Call(target=target):
+            return target == ALIAS or target in targets.VIEWS or writes(node)
+        case Layer(type=kind):
+            return kind in targets.VIEW_LAYERS or writes(node)
+        case Choose():
+            return True
+        case _:
+            return False
+
+
+def writes_state(node: Node, graph: Graph) -> bool:
+    """Whether a node changes a parameter, a buffer or an input of the network, also through views."""
+    if not writes(node):
+        return False
+    waiting, seen = [ref.name for ref in refs_in(node.args[:1])], set()
+    while waiting:
+        name = waiting.pop()
+        origin = graph.by_name.get(name)
+        if origin is None or isinstance(origin.op, Param):
+            return True
+        if name not in seen and shares_storage(origin):
+            seen.add(name)
+            sources = origin.args if isinstance(origin.op, Choose) else origin.args[:1]
+            waiting += [ref.name for ref in refs_in(sources)]
+    return False
+
+
+def effect(node: Node, graph: Graph) -> bool:
+    """Whether a node lives for what it does: a guard or a switch, or an unread write to state or random draw.
+
+    Such a node lives exactly while the module call directly around it holds another live node. A write or draw that
+    somebody reads lives for its value alone, so that the unread arm of a decided choice leaves nothing behind.
+    """
+    if isinstance(node.op, Call) and node.op.target in _ALWAYS:
+        return True
+    if node.name in graph.readers or node.name in graph.output_names:
+        return False
+    return draws(node) or writes_state(node, graph)

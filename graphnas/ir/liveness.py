@@ -1,0 +1,188 @@
+"""Who is needed by whom, under a whole, partial or empty architecture.
+
+Everything that liveness means is reachability from the output: a node needs what it reads and what it is `after`; an
+open choice needs all of its arms, a decided one the chosen arm; and a node holds up the module calls around it, which
+hold up the effects directly in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from graphnas.ir.choice import Arch, Choice, choices_in
+from graphnas.ir.effects import effect
+from graphnas.ir.node import Arg, Choose, Frame, Node, Param, refs_in
+
+if TYPE_CHECKING:
+    from graphnas.ir.graph import Graph
+
+
+class Closure(NamedTuple):
+    """What is reached without passing an open choice: the open choices themselves, and labels that values depend on."""
+
+    gates: tuple[int, ...]
+    labels: tuple[str, ...]
+
+
+class Gate(NamedTuple):
+    """A `Choose` over a choice: each arm is a list of the steps that it needs."""
+
+    choice: Choice
+    arms: tuple[tuple[int, ...], ...]
+    labels: tuple[tuple[str, ...], ...]
+
+
+class Flow:
+    """The dependencies of a graph as integers: nodes first, then module calls.
+
+    Args:
+        graph: closed or open.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self._index = {node.name: position for position, node in enumerate(graph.nodes)}
+        self._frames: dict[Frame, int] = {}
+        self.needs: list[tuple[int, ...]] = []
+        self.gates: dict[int, Gate] = {}
+        self._labels: dict[int, tuple[str, ...]] = {}
+        effects = [node for node in graph.nodes if effect(node, graph)]
+        for position, node in enumerate(graph.nodes):
+            self._enter(position, node)
+        self.needs += [()] * len(self._frames)
+        root = self._connect(graph, effects)
+        self.roots = (*(self._index[ref.name] for ref in graph.reads if ref.name in self._index), *root)
+        self._output_labels = tuple(choice.label for choice in choices_in(graph.output))
+        self._order = tuple(graph.choices)
+
+    def _enter(self, position: int, node: Node) -> None:
+        held = self._names((*(ref.name for ref in node.refs), *node.after))
+        if node.scope and not isinstance(node.op, Param):
+            held = (*held, self._frame(node.scope[-1]))
+            for frame in node.scope:
+                self._frame(frame)
+        if isinstance(node.op, Choose) and isinstance(node.op.choice, Choice):
+            arms = tuple(self._arm(arg) for arg in node.args)
+            labels = tuple(tuple(choice.label for choice in choices_in(arg)) for arg in node.args)
+            self.gates[position] = Gate(node.op.choice, arms, labels)
+            in_arms = {step for arm in arms for step in arm}
+            held = tuple(step for step in held if step not in in_arms)
+        else:
+            self._labels[position] = tuple(choice.label for choice in node.choices)
+        self.needs.append(held)
+
+    def _connect(self, graph: Graph, effects: list[Node]) -> list[int]:
+        """Lets module calls hold up the calls around them and their effects; returns the effects of the root."""
+        offset = len(graph.nodes)
+        held: dict[int, list[int]] = {}
+        root = []
+        for node in graph.nodes:
+            for outer, inner in zip(node.scope, node.scope[1:], strict=False):
+                held.setdefault(self._frames[inner], []).append(self._frames[outer] + offset)
+        for node in effects:
+            if node.scope:
+                held.setdefault(self._frames[node.scope[-1]], []).append(self._index[node.name])
+            else:
+                root.append(self._index[node.name])
+        for frame, steps in held.items():
+            self.needs[frame + offset] = tuple(dict.fromkeys(steps))
+        self.needs[:offset] = [tuple(step if step >= 0 else offset - step - 1 for step in steps) for steps in self.needs[:offset]]
+        return root
+
+    def _frame(self, frame: Frame) -> int:
+        return -1 - self._frames.setdefault(frame, len(self._frames))
+
+    def _names(self, names: Iterable[str]) -> tuple[int, ...]:
+        return tuple(dict.fromkeys(self._index[name] for name in names if name in self._index))
+
+    def _arm(self, arg: Arg) -> tuple[int, ...]:
+        return self._names(ref.name for ref in refs_in(arg))
+
+    def live(self, arch: Arch) -> bytearray:
+        """Per node, then per module call: 1 where it is needed once the labels of `arch` are decided."""
+        seen = bytearray(len(self.needs))
+        waiting = list(self.roots)
+        while waiting:
+            step = waiting.pop()
+            if seen[step]:
+                continue
+            seen[step] = 1
+            waiting += self.needs[step]
+            gate = self.gates.get(step)
+            if gate is not None:
+                for arm in _taken(gate, arch):
+                    waiting += gate.arms[arm]
+        return seen
+
+    # ------------------------------------------------------------ decisions: the same, condensed to the choices
+    @cached_property
+    def root(self) -> Closure:
+        """What every architecture reaches."""
+        return self._closure(self.roots, self._output_labels)
+
+    @cached_property
+    def _arms(self) -> dict[int, tuple[Closure, ...]]:
+        return {
+            step: tuple(self._closure(arm, labels) for arm, labels in zip(gate.arms, gate.labels, strict=True))
+            for step, gate in self.gates.items()
+        }
+
+    def _closure(self, steps: Iterable[int], labels: tuple[str, ...]) -> Closure:
+        seen: set[int] = set()
+        gates: dict[int, None] = {}
+        found = dict.fromkeys(labels)
+        waiting = list(steps)[::-1]
+        while waiting:
+            step = waiting.pop()
+            if step in seen:
+                continue
+            seen.add(step)
+            if step in self.gates:
+                gates[step] = None
+            found.update(dict.fromkeys(self._labels.get(step, ())))
+            waiting += self.needs[step]
+        return Closure(tuple(gates), tuple(found))
+
+    def arms(self, gate: int, arch: Arch) -> list[Closure]:
+        """What the arms of a choice reach: the chosen ones if it is decided, else all."""
+        closures = self._arms[gate]
+        return [closures[arm] for arm in _taken(self.gates[gate], arch)]
+
+    def reached(self, arch: Arch, through_open: bool) -> tuple[dict[int, None], dict[str, None]]:
+        """The choices and labels that are reached from the output, in order of discovery.
+
+        Args:
+            arch: what is decided.
+            through_open: whether to pass undecided choices: true finds what may be live, false what certainly is.
+        """
+        return self.walk([self.root], arch, through_open)
+
+    def walk(self, start: list[Closure], arch: Arch, through_open: bool) -> tuple[dict[int, None], dict[str, None]]:
+        """As `reached`, from given closures on."""
+        gates: dict[int, None] = {}
+        labels: dict[str, None] = {}
+        waiting = start[::-1]
+        while waiting:
+            closure = waiting.pop()
+            labels.update(dict.fromkeys(closure.labels))
+            for gate in closure.gates:
+                if gate in gates:
+                    continue
+                gates[gate] = None
+                label = self.gates[gate].choice.label
+                labels[label] = None
+                if through_open or label in arch:
+                    waiting += self.arms(gate, arch)
+        return gates, labels
+
+    def canonical(self, arch: Arch) -> dict[str, object]:
+        """The decided labels that are live under the others, in the order of the space."""
+        _, labels = self.reached(arch, through_open=True)
+        return {label: arch[label] for label in self._order if label in arch and label in labels}
+
+
+def _taken(gate: Gate, arch: Arch) -> Iterable[int]:
+    if gate.choice.label in arch:
+        return gate.choice.positions(arch[gate.choice.label])
+    return range(len(gate.arms))
