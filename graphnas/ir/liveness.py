@@ -27,11 +27,25 @@ class Closure(NamedTuple):
 
 
 class Gate(NamedTuple):
-    """A `Choose` over a choice: each arm is a list of the steps that it needs."""
+    """A `Choose` over a choice: the steps and labels that each arm needs, and the steps that the node itself needs.
+
+    A decided choice of one option leaves no node behind: its readers read the arm, and it holds nothing up.
+    """
 
     choice: Choice
     arms: tuple[tuple[int, ...], ...]
     labels: tuple[tuple[str, ...], ...]
+    held: tuple[int, ...]
+
+    def taken(self, arch: Arch) -> Iterable[int]:
+        """The positions of the arms that may run."""
+        if self.choice.label in arch:
+            return self.choice.positions(arch[self.choice.label])
+        return range(len(self.arms))
+
+    def stays(self, arch: Arch) -> bool:
+        """Whether a node remains: the choice is open, or merges several arms."""
+        return self.choice.label not in arch or len(self.choice.positions(arch[self.choice.label])) > 1
 
 
 class Flow:
@@ -65,9 +79,10 @@ class Flow:
         if isinstance(node.op, Choose) and isinstance(node.op.choice, Choice):
             arms = tuple(self._arm(arg) for arg in node.args)
             labels = tuple(tuple(choice.label for choice in choices_in(arg)) for arg in node.args)
-            self.gates[position] = Gate(node.op.choice, arms, labels)
             in_arms = {step for arm in arms for step in arm}
-            held = tuple(step for step in held if step not in in_arms)
+            own = tuple(step for step in held if step not in in_arms)
+            self.gates[position] = Gate(node.op.choice, arms, labels, own)
+            held = ()
         else:
             self._labels[position] = tuple(choice.label for choice in node.choices)
         self.needs.append(held)
@@ -87,7 +102,9 @@ class Flow:
                 root.append(self._index[node.name])
         for frame, steps in held.items():
             self.needs[frame + offset] = tuple(dict.fromkeys(steps))
-        self.needs[:offset] = [tuple(step if step >= 0 else offset - step - 1 for step in steps) for steps in self.needs[:offset]]
+        # Until here the call with index i stood as -1 - i among the needs of nodes.
+        self.needs[:offset] = [_settled(steps, offset) for steps in self.needs[:offset]]
+        self.gates = {step: gate._replace(held=_settled(gate.held, offset)) for step, gate in self.gates.items()}
         return root
 
     def _frame(self, frame: Frame) -> int:
@@ -111,8 +128,10 @@ class Flow:
             waiting += self.needs[step]
             gate = self.gates.get(step)
             if gate is not None:
-                for arm in _taken(gate, arch):
+                for arm in gate.taken(arch):
                     waiting += gate.arms[arm]
+                if gate.stays(arch):
+                    waiting += gate.held
         return seen
 
     # ------------------------------------------------------------ decisions: the same, condensed to the choices
@@ -120,6 +139,10 @@ class Flow:
     def root(self) -> Closure:
         """What every architecture reaches."""
         return self._closure(self.roots, self._output_labels)
+
+    @cached_property
+    def _held(self) -> dict[int, Closure]:
+        return {step: self._closure(gate.held, ()) for step, gate in self.gates.items()}
 
     @cached_property
     def _arms(self) -> dict[int, tuple[Closure, ...]]:
@@ -145,9 +168,10 @@ class Flow:
         return Closure(tuple(gates), tuple(found))
 
     def arms(self, gate: int, arch: Arch) -> list[Closure]:
-        """What the arms of a choice reach: the chosen ones if it is decided, else all."""
+        """What a choice reaches: through the chosen arms if it is decided, else through all and by itself."""
         closures = self._arms[gate]
-        return [closures[arm] for arm in _taken(self.gates[gate], arch)]
+        found = [closures[arm] for arm in self.gates[gate].taken(arch)]
+        return [*found, self._held[gate]] if self.gates[gate].stays(arch) else found
 
     def reached(self, arch: Arch, through_open: bool) -> tuple[dict[int, None], dict[str, None]]:
         """The choices and labels that are reached from the output, in order of discovery.
@@ -182,7 +206,5 @@ class Flow:
         return {label: arch[label] for label in self._order if label in arch and label in labels}
 
 
-def _taken(gate: Gate, arch: Arch) -> Iterable[int]:
-    if gate.choice.label in arch:
-        return gate.choice.positions(arch[gate.choice.label])
-    return range(len(gate.arms))
+def _settled(steps: tuple[int, ...], offset: int) -> tuple[int, ...]:
+    return tuple(step if step >= 0 else offset - step - 1 for step in steps)

@@ -58,6 +58,9 @@ def _check_place(entry: Entry, earlier: dict[str, Entry], where: str) -> None:
 
 def _check_twin(entry: Entry, earlier: dict[str, Entry], where: str) -> None:
     twin = earlier.get(entry.same_as)
+    holder = earlier.get(entry.same_as.rpartition(".")[0])
+    if twin is None and holder is not None and holder.kind == "layer" and entry.kind in ("parameter", "buffer"):
+        return  # the tensors of a layer have no rows of their own
     if twin is None or twin.kind != entry.kind:
         refuse(
             f"{entry.path!r} is to be the same {entry.kind} as {entry.same_as!r:.100}, and there is none before it."

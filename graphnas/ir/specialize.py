@@ -26,8 +26,15 @@ def specialize(graph: Graph, arch: Arch) -> Graph:
         ConstraintError: the decisions break a constraint.
     """
     arch = canonical(graph, arch)
-    if not arch:
-        return graph
+    return _rebuild(graph, arch) if arch else graph
+
+
+def prune(graph: Graph) -> Graph:
+    """The graph without what neither its output nor an effect in a live module call needs."""
+    return graph if all(graph.flow.live({})[: len(graph.nodes)]) else _rebuild(graph, {})
+
+
+def _rebuild(graph: Graph, arch: Arch) -> Graph:
     live = graph.flow.live(arch)
     aliases: dict[str, Arg] = {}
     kept = []
@@ -41,7 +48,7 @@ def specialize(graph: Graph, arch: Arch) -> Graph:
         nodes=tuple(kept),
         output=substitute(graph.output, aliases, arch),
         modules=_modules(graph, kept, arch),
-        formals=_formals(graph.formals, kept, aliases),
+        formals=_formals(graph.formals, kept, aliases, {item.name for item in graph.inputs}),
         constraints=(),
     )
     return replace(small, constraints=_constraints(graph, small, arch)) if graph.constraints else small
@@ -179,31 +186,27 @@ def _ancestors(path: str) -> Iterable[str]:
 
 def _inherit_ties(rows: list[Entry]) -> list[Entry]:
     """A tie lives while both ends do; where the owner is gone, its first alias becomes the owner."""
-    paths = {entry.path for entry in rows}
+    kinds = {entry.path: entry.kind for entry in rows}
+
+    def held_by_layer(path: str) -> bool:
+        # The parameter `emb.weight` of a layer has no row of its own: it is there while the layer is.
+        return kinds.get(path.rpartition(".")[0]) == "layer"
+
     heirs: dict[str, str] = {}
     result = []
     for entry in rows:
-        if entry.same_as and not _present(entry.path.rpartition(".")[0], paths):
+        if entry.same_as and entry.path.rpartition(".")[0] not in kinds:
             continue
-        if entry.same_as and not _present(entry.same_as, paths):
+        if entry.same_as and entry.same_as not in kinds and not held_by_layer(entry.same_as):
             heir = heirs.setdefault(entry.same_as, entry.path)
-            if heir == entry.path:
-                if entry.kind in ("parameter", "buffer") and not _owned_by_layer(entry, rows):
-                    result.append(replace(entry, same_as=""))
+            if heir != entry.path:
+                entry = replace(entry, same_as=heir)
+            elif held_by_layer(entry.path):
                 continue
-            entry = replace(entry, same_as=heir)
+            else:
+                entry = replace(entry, same_as="")
         result.append(entry)
     return result
-
-
-def _present(path: str, paths: set[str]) -> bool:
-    # The parameter `emb.weight` of a layer has no row of its own: it is there while the layer is.
-    return not path or path in paths or path.rpartition(".")[0] in paths
-
-
-def _owned_by_layer(entry: Entry, rows: list[Entry]) -> bool:
-    parent = entry.path.rpartition(".")[0]
-    return any(row.path == parent and row.kind == "layer" for row in rows)
 
 
 def _close_entry(entry: Entry, arch: Arch) -> Entry:
@@ -211,20 +214,19 @@ def _close_entry(entry: Entry, arch: Arch) -> Entry:
     return entry if config is entry.config else replace(entry, config=config)
 
 
-def _formals(formals: Formals, kept: list[Node], aliases: Mapping[str, Arg]) -> Formals:
+def _formals(formals: Formals, kept: list[Node], aliases: Mapping[str, Arg], given: set[str]) -> Formals:
     frames: set[tuple[str, int]] = {(frame.path, frame.call) for node in kept for frame in node.scope}
-    result = {}
-    for call, names in formals.items():
-        if call in frames:
-            result[call] = _rename(names, aliases) if any(ref.name in aliases for ref in names) else names
-    return FrozenDict(result)
+    known = {node.name for node in kept} | given
+    return FrozenDict({call: _rename(names, aliases, known) for call, names in formals.items() if call in frames})
 
 
-def _rename(names: FrozenDict[Ref, str], aliases: Mapping[str, Arg]) -> FrozenDict[Ref, str]:
+def _rename(names: FrozenDict[Ref, str], aliases: Mapping[str, Arg], known: set[str]) -> FrozenDict[Ref, str]:
+    if all(ref.name in known for ref in names):
+        return names
     found: dict[Ref, str] = {}
     for ref, name in names.items():
         new = _follow(ref, aliases)
-        if isinstance(new, Ref):
+        if isinstance(new, Ref) and new.name in known:
             found.setdefault(new, name)
     return FrozenDict(found)
 

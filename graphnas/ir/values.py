@@ -221,8 +221,8 @@ def _check_application(expr: Apply, where: str) -> None:
                 refuse(f"{expr.fn!r} is applied to {arg!r:.100}", where, "Arithmetic is for numbers alone.")
     if expr.fn == "**" and not (_is_small(expr.args[1]) and not _has_power(expr.args[0])):
         refuse(f"the power {expr.args!r:.100} may grow without bound", where, f"Keep exponents within ±{MAX_EXPONENT}.")
-    if expr.fn == "in" and type(expr.args[1]) is not tuple:
-        refuse(f"'in' looks into {expr.args[1]!r:.100}", where, "Give it a tuple of options.")
+    if expr.fn == "in" and not (type(expr.args[1]) is tuple or (isinstance(expr.args[1], Choice) and expr.args[1].take != 1)):
+        refuse(f"'in' looks into {expr.args[1]!r:.100}", where, "Give it a tuple of options, or a choice of several.")
 
 
 def _is_number(arg: object) -> bool:

@@ -70,6 +70,18 @@ def verify(graph: Graph, allow: Collection[str] = ()) -> None:
     for constraint in graph.constraints:
         _check_constraint(constraint)
     _ = graph.choices  # raises where one label stands for two choices
+    _check_needed(graph)
+
+
+def _check_needed(graph: Graph) -> None:
+    live = graph.flow.live({})
+    for node, needed in zip(graph.nodes, live, strict=False):
+        if not needed:
+            refuse(
+                f"{node.name!r} is needed neither by the output nor by an effect of a live module call",
+                node.where,
+                "graphnas.ir.specialize.prune drops such nodes.",
+            )
 
 
 def foreign(graph: Graph) -> tuple[str, ...]:
@@ -216,7 +228,7 @@ def _check_layer(op: Layer, graph: Graph, where: str) -> None:
             where,
             "Add an Entry for it.",
         )
-    owner = graph.entries.get(entry.same_as, entry)
+    owner = graph.entries[entry.same_as] if entry.same_as else entry
     if owner.kind not in ("layer", "opaque") or (owner.type, owner.config) != (op.type, op.config):
         refuse(
             f"the layer {op.path!r} is {op.type!r:.100} with {op.config!r:.200} at the node, "
