@@ -1,0 +1,341 @@
+"""What becomes of a call of a torch function while a model is recorded."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from types import FrameType, FunctionType
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from graphnas.ir import targets
+from graphnas.ir.choice import Apply, Expr
+from graphnas.ir.node import ATTRIBUTES, SET_DATA, Call, Size
+from graphnas.tracing import names, pieces, sources
+from graphnas.tracing.record import Step, Value
+from graphnas.tracing.sizes import expression, plain, symbolic
+
+if TYPE_CHECKING:
+    from graphnas.tracing.recorder import Recorder
+
+_MethodWrapper = type(torch.Tensor.shape.__get__)
+
+# Instructions of Python that call a tensor's methods: the operator of `x + y` is told from `x.add(y)` by them.
+_BINARY = ("add", "and", "floordiv", "lshift", "matmul", "mul", "mod", "or", "pow", "rshift", "sub", "truediv", "xor")
+_METHOD_OF = {
+    "add": "add", "sub": "sub", "mul": "mul", "div": "truediv", "true_divide": "truediv", "matmul": "matmul",
+    "pow": "pow", "floor_divide": "floordiv", "remainder": "mod",
+}  # fmt: skip
+_COMPARED = {"lt": "lt", "le": "le", "gt": "gt", "ge": "ge", "eq": "eq", "ne": "ne"}
+
+# Facts about a tensor that are the same at every size: constants of the graph.
+_CONSTANT_METHODS = frozenset(
+    """is_floating_point is_complex is_contiguous element_size get_device stride storage_offset data_ptr is_signed
+    __hash__ __repr__ __format__ __str__ is_inference is_conj is_neg is_same_size untyped_storage is_pinned is_set_to
+    has_names is_shared __dir__ register_hook retain_grad _is_view is_tensor is_storage can_cast promote_types
+    result_type finfo iinfo is_grad_enabled get_default_dtype get_default_device is_autocast_enabled
+    is_inference_mode_enabled has_torch_function is_anomaly_enabled _has_compatible_shallow_copy_type manual_seed
+    __deepcopy__""".split()
+)
+_LEAVING = frozenset(("numpy", "__array__", "__dlpack__", "__cuda_array_interface__"))
+
+
+def record(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
+    """Runs a torch function that the model called, and writes it down.
+
+    Args:
+        recorder: what to write to.
+        function, args, kwargs: the call.
+        frame: of the code that called it.
+    """
+    recorder.listening = False
+    try:
+        if type(function) is _MethodWrapper:
+            return _attribute(recorder, function, args, frame)
+        name = getattr(function, "__name__", "")
+        special = _SPECIAL.get(name)
+        if special is not None:
+            return special(recorder, function, args, kwargs, frame)
+        if name in _CONSTANT_METHODS:
+            return function(*args, **kwargs)
+        return _call(recorder, function, args, kwargs, frame)
+    finally:
+        recorder.listening = True
+
+
+def _call(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
+    target = names.functions().get(function)
+    if target is None:
+        return _unnamed(recorder, function, args, kwargs)
+    name = target.rpartition(".")[2]
+    dunder = _operator(name, args, kwargs, frame) if target.startswith("torch.Tensor.") else None
+    if dunder is not None:
+        target = f"torch.Tensor.{dunder}"
+    step = _step(recorder, target, args, kwargs, frame)
+    written = args[0] if args and isinstance(args[0], Tensor) and _writes(target, kwargs) else None
+    if written is not None:
+        recorder.before_write(written)
+    if name in ("embedding", "embedding_bag") and kwargs.get("max_norm") is not None:
+        recorder.before_write(args[1])
+    result = function(*args, **kwargs)
+    if written is not None:
+        recorder.wrote(step, written)
+    if name in _CUTS:
+        return _cut(recorder, name, args, kwargs, recorder.bind(result, step), frame)
+    return recorder.bind(result, step)
+
+
+def _step(recorder: Recorder, target: str, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Step:
+    recorder.listening = True  # looking at the parts of an argument may guard their number
+    converted = recorder.arguments(args, _written_out(target, kwargs))
+    recorder.listening = False
+    step = recorder.step(Call(target), *converted, _hint(target), frame)
+    recorder.find_writers(step, args, kwargs)
+    return step
+
+
+def _unnamed(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A function that a graph has no name for: a library's own is run and seen through."""
+    module = getattr(function, "__module__", None) or ""
+    if isinstance(function, FunctionType) and not module.startswith("torch."):
+        recorder.listening = True
+        return function(*args, **kwargs)
+    spelled = f"{module}.{getattr(function, '__qualname__', function)}".strip(".")
+    raise recorder.refuse(
+        f"{spelled} is called, which a graph cannot name", "Use a public function of torch or torch.nn.functional."
+    )
+
+
+def _hint(target: str) -> str:
+    name = target.rpartition(".")[2]
+    bare = name.strip("_")
+    if name.startswith("__"):
+        for prefix in ("r", "i"):
+            if bare[:1] == prefix and bare[1:] in _BINARY:
+                return bare[1:]
+    return bare
+
+
+def _writes(target: str, kwargs: dict[str, Any]) -> bool:
+    name = target.rpartition(".")[2]
+    if name.startswith("__"):
+        return name[2] == "i" and name[3:-2] in _BINARY
+    return name.endswith("_") or kwargs.get("inplace") is True
+
+
+def _written_out(target: str, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The keyword arguments without those that `torch.nn.functional` fills in although nobody wrote them."""
+    if not kwargs or not target.startswith("torch.nn.functional."):
+        return kwargs
+    return {
+        key: value
+        for key, value in kwargs.items()
+        if value is not None and key != "_stacklevel" and not (key == "inplace" and value is False)
+    }
+
+
+def _operator(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> str | None:
+    """The operator that the user wrote where torch was asked for a method: `__add__` for `add`."""
+    if name.startswith("__"):
+        return None
+    written = name.endswith("_")
+    bare = name.rstrip("_")
+    if kwargs or not (bare in _METHOD_OF or bare in _COMPARED or bare == "neg"):
+        return None
+    instruction = sources.instruction(frame)
+    if bare == "neg":
+        return "__neg__" if instruction == "UNARY_NEGATIVE" else None
+    if len(args) != 2:
+        return None
+    if bare in _COMPARED:
+        return f"__{bare}__" if instruction == "COMPARE_OP" else None
+    if instruction.startswith(("BINARY_", "INPLACE_")):
+        return f"__i{_METHOD_OF[bare]}__" if written else f"__{_METHOD_OF[bare]}__"
+    return None
+
+
+# ---------------------------------------------------------------- attributes and sizes
+def _attribute(recorder: Recorder, wrapper: Any, args: tuple[Any, ...], frame: FrameType) -> Any:
+    name = wrapper.__self__.__name__
+    if wrapper.__name__ == "__set__":
+        return _assign(recorder, wrapper, name, args, frame)
+    result = wrapper(*args)
+    if name == "shape":
+        return recorder.sizes(args[0], result)
+    if name == "ndim":
+        return _rank(recorder, args[0], frame)
+    if f"torch.Tensor.{name}" in ATTRIBUTES and isinstance(result, Tensor):
+        return recorder.bind(result, _step(recorder, f"torch.Tensor.{name}", args, {}, frame))
+    return result
+
+
+def _assign(recorder: Recorder, wrapper: Any, name: str, args: tuple[Any, ...], frame: FrameType) -> None:
+    """`tensor.name = value`."""
+    match name:
+        case "data":
+            step = _step(recorder, SET_DATA, args, {}, frame)
+            recorder.before_write(args[0])
+            wrapper(*args)
+            recorder.wrote(step, args[0])
+        case "requires_grad":
+            _step(recorder, "torch.Tensor.requires_grad_", args, {}, frame)
+            wrapper(*args)
+        case _:
+            raise recorder.refuse(f"the attribute {name!r} of a tensor is set", "Leave it as it is.")
+
+
+def _rank(recorder: Recorder, tensor: Tensor, frame: FrameType) -> int:
+    """The number of dimensions: what the user asks for becomes a number of the graph, what torch asks for does not."""
+    value, rank = recorder.read(tensor), tensor.dim()
+    if value.origin in ("state", "constant") or sources.is_torch(frame.f_code):
+        return rank
+    step = recorder.step(Call("torch.Tensor.dim"), (value,), {}, "dim", frame)
+    return symbolic(rank, Value(rank, step), recorder)  # type: ignore[no-any-return]
+
+
+def _dim(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> int:
+    return _rank(recorder, args[0], frame)
+
+
+def _size(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
+    shape = recorder.sizes(args[0], args[0].shape)
+    dims = (*args[1:], *kwargs.values())
+    return shape[plain(dims[0])] if dims and dims[0] is not None else shape
+
+
+def _numel(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> int:
+    value = recorder.read(args[0])
+    count = args[0].numel()
+    return count if value.origin in ("state", "constant") else symbolic(count, Size(value, None), recorder)  # type: ignore[arg-type]
+
+
+def _length(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> int:
+    """`len(tensor)`: Python makes a plain number of it, so the graph relies on it."""
+    result: int = function(*args)
+    _rely(recorder, args[0], 0, result)
+    return result
+
+
+def _rely(recorder: Recorder, tensor: Tensor, dim: int, size: int) -> None:
+    value = recorder.read(tensor)
+    if value.origin not in ("state", "constant"):
+        recorder.guard(Apply("==", (Size(value, dim), size)), True)  # type: ignore[arg-type]
+
+
+# ---------------------------------------------------------------- cutting
+_CUTS = frozenset(("unbind", "split", "chunk"))
+
+
+def _cut(
+    recorder: Recorder, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], parts: Any, frame: FrameType
+) -> Any:
+    """The parts of a tensor, whose number is guarded where the user looks at it."""
+    value = recorder.read(args[0])
+    given = (*args[1:], *kwargs.values())
+    how = kwargs.get("dim", args[-1] if len(args) == (2 if name == "unbind" else 3) else 0)
+    by = next(iter(given), 0)
+    if value.origin in ("state", "constant") or (name != "unbind" and not isinstance(by, int)):
+        return parts
+    size = Size(value, plain(how) % args[0].dim())  # type: ignore[arg-type]
+    count: Expr = size
+    if name == "split":
+        count = pieces.split_count(size, expression(by))
+    elif name == "chunk":
+        count = pieces.chunk_count(size, expression(by))
+    test = Apply("==", (count, len(parts)))
+
+    def counted() -> None:
+        if recorder.listening:
+            recorder.guard(test, True)
+
+    if frame.f_code is _ITER:  # `for part in tensor` and `a, b = tensor`
+        if not sources.is_unpacking(frame.f_back):
+            recorder.guard(test, True)
+        return parts
+    return pieces.Pieces(tuple(parts), counted)
+
+
+_ITER = inspect.unwrap(torch.Tensor.__iter__).__code__
+
+
+# ---------------------------------------------------------------- values that leave torch
+def _truth(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> bool:
+    """The truth of a tensor: a guard on data."""
+    outcome: bool = function(*args, **kwargs)
+    value = recorder.read(args[0])
+    recorder.guard(Apply("bool", (value,)), outcome)
+    return outcome
+
+
+def _answer(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> bool:
+    """A function of tensors that answers True or False: recorded, and guarded."""
+    step = _step(recorder, names.functions()[function], args, kwargs, frame)
+    outcome: bool = function(*args, **kwargs)
+    recorder.guard(Apply("bool", (Value(outcome, step),)), outcome)
+    return outcome
+
+
+def _number(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
+    """`int(tensor)` and the like: Python makes a plain number of it, so the graph relies on its value."""
+    step = _step(recorder, "torch.Tensor.item", args[:1], {}, frame)
+    result = function(*args, **kwargs)
+    recorder.guard(Apply("==", (Value(result, step), args[0].item())), True)
+    return result
+
+
+def _listed(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
+    """`tolist()`: numbers of the graph, in lists whose lengths it relies on."""
+    for dim, size in enumerate(args[0].shape):
+        _rely(recorder, args[0], dim, size)
+    return recorder.bind(function(*args), _step(recorder, "torch.Tensor.tolist", args, {}, frame))
+
+
+def _leaves(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
+    raise recorder.refuse("a tensor is handed to numpy", "Compute with torch functions.")
+
+
+def _gradients(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> None:
+    recorder.switch_gradients(*args, frame)
+    function(*args)
+
+
+def _set_item(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> None:
+    step = _step(recorder, "torch.Tensor.__setitem__", args, kwargs, frame)
+    recorder.before_write(args[0])
+    function(*args, **kwargs)
+    recorder.wrote(step, args[0])
+
+
+def _claim(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> None:
+    """`torch._assert` of a plain bool has been guarded where the bool came from."""
+    condition = args[0] if args else kwargs["condition"]
+    if isinstance(condition, Tensor):
+        recorder.guard(Apply("bool", (recorder.read(condition),)), True)
+    function(*args, **kwargs)
+
+
+Handler = Callable[["Recorder", Any, tuple[Any, ...], dict[str, Any], FrameType], Any]
+_SPECIAL: dict[str, Handler] = {
+    "size": _size,
+    "numel": _numel,
+    "nelement": _numel,
+    "dim": _dim,
+    "ndimension": _dim,
+    "__len__": _length,
+    "__bool__": _truth,
+    "is_nonzero": _truth,
+    "equal": _answer,
+    "allclose": _answer,
+    "__contains__": _answer,
+    "__int__": _number,
+    "__float__": _number,
+    "__complex__": _number,
+    "__index__": _number,
+    "tolist": _listed,
+    "_set_grad_enabled": _gradients,
+    "__setitem__": _set_item,
+    "_assert": _claim,
+    **dict.fromkeys(_LEAVING, _leaves),
+}

@@ -1,0 +1,119 @@
+"""Where the modules and tensors of a model are registered, and which of them are torch's own layers."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from graphnas.ir.node import Layer
+from graphnas.tracing.constructors import layer_config
+from graphnas.tracing.record import Value
+
+CONTAINERS: Mapping[type[nn.Module], str] = {
+    kind: f"torch.nn.{kind.__name__}"
+    for kind in (nn.Module, nn.Sequential, nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
+}
+
+
+class Registry:
+    """The names that a model has for its parts. What is registered twice goes by its first name.
+
+    Args:
+        model: the root.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self.name = identifier(type(model).__name__)
+        self._paths: dict[int, list[str]] = {}
+        self._modules: list[nn.Module] = []  # kept, so that no other module gets their identity
+        for path, module in model.named_modules(remove_duplicate=False):
+            self._paths.setdefault(id(module), []).append(path)
+            self._modules.append(module)
+        self.state: dict[int, Value] = {}
+        for tensors in (model.named_parameters(remove_duplicate=False), model.named_buffers(remove_duplicate=False)):
+            for path, tensor in tensors:
+                self.state.setdefault(id(tensor), Value(tensor, origin="state", name=path))
+        # Read before anything runs: nothing of that is to be recorded.
+        self._layers = {id(module): _layer(module, self._paths[id(module)][0]) for module in model.modules()}
+
+    def path(self, module: nn.Module, scope: str) -> str | None:
+        """The first name of a module that `scope` holds; None for one that it does not hold."""
+        paths = self._paths.get(id(module))
+        if paths is None or (scope and not any(path.startswith(f"{scope}.") for path in paths)):
+            return None
+        return paths[0]
+
+    def layer(self, module: nn.Module) -> Layer | None:
+        """The operation of one of torch's layers; None for any other module."""
+        return self._layers[id(module)]
+
+    def class_name(self, module: nn.Module) -> str:
+        """What the class of a module is called in a graph: a container's by its dotted name, the user's by its own."""
+        return CONTAINERS.get(type(module)) or identifier(type(module).__name__)
+
+    @functools.cached_property
+    def _attributes(self) -> dict[int, tuple[str, str, Tensor]]:
+        found: dict[int, tuple[str, str, Tensor]] = {}
+        for path, module in self.model.named_modules():
+            if path and self.layer(module) is not None:
+                continue  # a torch layer has no room for more
+            for name, value in module.__dict__.items():
+                if name not in ("_parameters", "_buffers", "_modules"):
+                    for tensor_name, tensor in named_tensors(value, name):
+                        found.setdefault(id(tensor), (path, tensor_name, tensor))
+        return found
+
+    def holder(self, tensor: Tensor, scope: str) -> tuple[str, str]:
+        """Path of the module that holds an unregistered tensor, and its name there; else the scope that uses it."""
+        path, name, held = self._attributes.get(id(tensor), (scope, "constant", None))
+        return (path, name) if held is tensor else (scope, "constant")
+
+    @staticmethod
+    def formals(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+        """The arguments of a call, with the names that the module's `forward` has for them."""
+        names = parameter_names(type(module))
+        for place, value in enumerate(args):
+            name = names[min(place, len(names) - 1)] if names else "x"
+            yield from named_tensors(value, name if place < len(names) else f"{name}_{place}")
+        for name, value in kwargs.items():
+            yield from named_tensors(value, name)
+
+
+def _layer(module: nn.Module, path: str) -> Layer | None:
+    known = layer_config(module)
+    return None if known is None else Layer(path, *known)
+
+
+@functools.cache
+def parameter_names(kind: type[nn.Module]) -> tuple[str, ...]:
+    """The names of the positional parameters of a module's `forward`."""
+    try:
+        parameters = list(inspect.signature(kind.forward).parameters.values())[1:]
+    except (TypeError, ValueError):
+        return ()
+    return tuple(parameter.name for parameter in parameters if parameter.kind != parameter.VAR_KEYWORD)
+
+
+def named_tensors(value: Any, name: str, depth: int = 0) -> Iterator[tuple[str, Tensor]]:
+    """The tensors in nested lists, tuples and dicts, each called after the way to it."""
+    if isinstance(value, Tensor):
+        yield identifier(name), value
+    elif depth < 3 and isinstance(value, list | tuple):
+        for place in range(tuple.__len__(value) if isinstance(value, tuple) else len(value)):
+            item = tuple.__getitem__(value, place) if isinstance(value, tuple) else value[place]
+            yield from named_tensors(item, f"{name}_{place}", depth + 1)
+    elif depth < 3 and isinstance(value, dict):
+        for key, item in value.items():
+            yield from named_tensors(item, f"{name}_{key}", depth + 1)
+
+
+def identifier(name: str) -> str:
+    """A name made of letters, digits and underscores."""
+    plain = re.sub(r"\W+", "_", name).strip("_") or "x"
+    return f"x{plain}" if plain[0].isdigit() else plain

@@ -1,0 +1,53 @@
+"""The dotted names of torch's functions, and the objects behind dotted names."""
+
+from __future__ import annotations
+
+import functools
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from graphnas.errors import GraphError
+from graphnas.ir import targets
+
+_ROOTS: dict[str, Any] = {"torch": torch, "math": math, "operator": operator}
+# Where a function has several names, the first of these is what people write.
+_PREFERRED = ("torch.nn.functional", "torch.special", "torch.fft", "torch.linalg", "torch", "torch._C._nn", "torch._VF")
+
+
+@functools.cache
+def resolve(name: str) -> Any:
+    """The object that a dotted name means.
+
+    Raises:
+        GraphError: the installed torch does not have it.
+    """
+    root, *attributes = name.split(".")
+    try:
+        return functools.reduce(getattr, attributes, _ROOTS[root])
+    except (KeyError, AttributeError):
+        raise GraphError(f"{name} does not exist in the installed torch; install the version the graph was made with") from None
+
+
+@functools.cache
+def functions() -> dict[Callable[..., Any], str]:
+    """Every function that a graph may call → its name."""
+    places = {place: rank for rank, place in enumerate(_PREFERRED)}
+    ranked = sorted(targets.TARGETS, key=lambda name: (places.get(name.rpartition(".")[0], -1), name), reverse=True)
+    found: dict[Callable[..., Any], str] = {}
+    for name in ranked:
+        if name.startswith("torch.") and name not in targets.ATTRIBUTES:
+            try:
+                found[resolve(name)] = name
+            except GraphError:
+                continue  # of another torch version
+    return found
+
+
+@functools.cache
+def constant_name(value: Any) -> str:
+    """The dotted name of a dtype, layout or memory format: `torch.float32`."""
+    return str(value)

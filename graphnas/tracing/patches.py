@@ -1,0 +1,151 @@
+"""What is replaced in torch and Python for the length of a trace, and put back whatever happens."""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import math
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import nn
+
+from graphnas.ir import targets
+from graphnas.tracing import sources
+from graphnas.tracing.sizes import Symbolic, plain, pin
+
+_ABSENT = object()
+
+
+@contextlib.contextmanager
+def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """Sets an attribute of a module or class, and afterwards leaves the owner's own attributes as they were."""
+    before = vars(owner).get(name, _ABSENT)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        if before is _ABSENT:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, before)
+
+
+def mode_property(on_read: Callable[[nn.Module], None]) -> property:
+    """`nn.Module.training` as a property that tells who reads it; the flags stay where they are."""
+
+    def read(module: nn.Module) -> Any:
+        on_read(module)
+        try:
+            return module.__dict__["training"]
+        except KeyError:
+            raise AttributeError(f"{type(module).__name__!r} object has no attribute 'training'") from None
+
+    def write(module: nn.Module, value: bool) -> None:
+        module.__dict__["training"] = value
+
+    return property(read, write)
+
+
+@contextlib.contextmanager
+def compiling(answer: bool) -> Iterator[None]:
+    """Libraries that ask whether they are compiled are told yes, so that they take their branch-free path."""
+    if not answer:
+        yield
+        return
+    with contextlib.ExitStack() as stack:
+        for name in ("is_compiling", "is_exporting"):
+            stack.enter_context(replaced(torch.compiler, name, _yes_to_users(getattr(torch.compiler, name))))
+        yield
+
+
+def _yes_to_users(original: Callable[[], bool]) -> Callable[[], bool]:
+    def answer() -> bool:
+        return True if not sources.is_torch(sys._getframe(1).f_code) else original()
+
+    return answer
+
+
+class _RangeType(type):
+    def __instancecheck__(cls, item: object) -> bool:
+        return isinstance(item, _range)
+
+
+_range = builtins.range
+
+
+class _GuardedRange(metaclass=_RangeType):
+    """`range` that guards the sizes it is given: a loop over them is unrolled."""
+
+    def __new__(cls, *args: Any) -> Any:
+        return _range(*map(pin, args))
+
+
+@contextlib.contextmanager
+def numbers(call: Callable[[str, tuple[Any, ...], Any], Any]) -> Iterator[None]:
+    """Functions of Python's numbers keep symbolic numbers symbolic.
+
+    Args:
+        call: given a function's name, arguments and result, the result as a symbolic number.
+    """
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(replaced(builtins, "range", _GuardedRange))
+        for name in _MATH:
+            stack.enter_context(replaced(math, name, _symbolic_function(getattr(math, name), f"math.{name}", call)))
+        yield
+
+
+_MATH = tuple(
+    name.removeprefix("math.")
+    for name in sorted(targets.NUMBERS)
+    if hasattr(math, name.removeprefix("math.")) and name not in ("math.ceil", "math.floor", "math.trunc")
+)
+
+
+def _symbolic_function(function: Callable[..., Any], target: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        if kwargs or not any(isinstance(arg, Symbolic) for arg in args):
+            return function(*args, **kwargs)
+        return call(target, args, function(*map(plain, args)))
+
+    return wrapper
+
+
+@contextlib.contextmanager
+def refused(refuse: Callable[[str, str], Exception], listening: Callable[[], bool]) -> Iterator[None]:
+    """What a graph cannot hold, and torch functions do not show, raises instead of being lost.
+
+    Args:
+        refuse: makes the error from what happened and what to do.
+        listening: whether the model itself is running, not torch inside one of its calls.
+    """
+
+    def apply(cls: type, *args: Any, **kwargs: Any) -> Any:
+        if listening() and not cls.__module__.startswith("torch."):
+            raise refuse(
+                f"{cls.__qualname__} has a backward of its own, which a graph of its forward would lose",
+                "Write the computation in plain torch functions.",
+            )
+        return original_apply(cls, *args, **kwargs)
+
+    def enter(context: torch.autocast) -> Any:
+        if listening() and context._enabled:
+            raise refuse("autocast is entered inside the model", "Put `with torch.autocast(...)` around the call of the model.")
+        return original_enter(context)
+
+    def from_numpy(array: Any) -> Any:
+        if listening():
+            raise refuse("a tensor is made from a numpy array", "Compute in torch, or hold the tensor as a buffer.")
+        return original_from_numpy(array)
+
+    original_apply = torch.autograd.Function.apply.__func__
+    original_enter = torch.autocast.__enter__
+    original_from_numpy = torch.from_numpy
+    with (
+        replaced(torch.autograd.Function, "apply", classmethod(apply)),
+        replaced(torch.autocast, "__enter__", enter),
+        replaced(torch, "from_numpy", from_numpy),
+    ):
+        yield

@@ -1,0 +1,150 @@
+"""What one run of a model leaves behind: values, steps, and the module calls around them.
+
+Argument trees are those of `graphnas.ir`, with a `Value` wherever a graph has a `Ref`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from graphnas.ir.choice import Apply, Expr
+from graphnas.ir.frozen import FrozenDict
+from graphnas.ir.node import Arg, Call, Layer, List, Size, Slice, Source
+
+
+@dataclass(slots=True, eq=False)
+class Value(Expr):
+    """A tensor or number that a step made, or that was there before.
+
+    Attributes:
+        content: the tensor or number; kept so that its identity is not given to another.
+        step: what made it; None for inputs, parameters, buffers and constants.
+        item: which part of the step's result it is.
+        origin: without a step: "input", "state" or "constant".
+        name: without a step: of an input its name, of state its path, of a constant the path of the module using it.
+        version: how often its storage had been written when it came to be.
+    """
+
+    content: Any
+    step: Step | None = None
+    item: tuple[int | str, ...] = ()
+    origin: str = ""
+    name: str = ""
+    version: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Step:
+    """One operation that ran.
+
+    Attributes:
+        op: the layer or function.
+        hint: what a node is called after; of a layer the path.
+        position: its place in time.
+        after: earlier steps that wrote to what it reads.
+    """
+
+    op: Layer | Call
+    args: tuple[Arg, ...]
+    kwargs: dict[str, Arg]
+    hint: str
+    position: int
+    source: Source | None = None
+    after: tuple[Step, ...] = ()
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What two runs are aligned by."""
+        shape = (len(self.args), *self.kwargs)
+        if isinstance(self.op, Layer):
+            return (self.op.path, *shape)
+        return (self.op.target, self.source, *shape, *(outline(arg) for arg in self.args))
+
+
+@dataclass(slots=True, eq=False)
+class ModuleCall:
+    """One call of a module that is not a layer.
+
+    Attributes:
+        path: where it is registered.
+        type: its class.
+        items: what happened inside, in order.
+        formals: names that its parameters have inside.
+        position: of its beginning in time.
+    """
+
+    path: str
+    type: str
+    position: int = 0
+    items: list[Step | ModuleCall] = field(default_factory=list)
+    formals: dict[Value, str] = field(default_factory=dict)
+    grad_depth: int = 0
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What two runs are aligned by."""
+        return ("module", self.path)
+
+
+@dataclass(slots=True, eq=False)
+class Record:
+    """A run in one mode.
+
+    Attributes:
+        root: the call of the model itself.
+        output: argument tree.
+        training: the mode.
+        inputs: the values given, in the order of the graph's inputs.
+        reads_mode: whether anything outside torch's layers asked for the mode.
+    """
+
+    root: ModuleCall
+    output: Arg
+    training: bool
+    inputs: tuple[Value, ...]
+    reads_mode: bool
+
+
+def outline(tree: Arg) -> Any:
+    """The shape of an argument tree: where its values are, and which expressions it has."""
+    match tree:
+        case Value():
+            return Value
+        case Apply(fn=fn, args=args):
+            return (fn, *map(outline, args))
+        case Size(dim=dim):
+            return (Size, dim)
+        case tuple():
+            return tuple(map(outline, tree))
+        case List(items=items):
+            return (List, *map(outline, items))
+        case FrozenDict():
+            return tuple((key, outline(item)) for key, item in tree.items())
+    return None
+
+
+def values_in(tree: Arg) -> Iterator[Value]:
+    """The values in an argument tree, with repeats."""
+    match tree:
+        case Value():
+            yield tree
+        case Size(of=of):
+            yield of  # type: ignore[misc]
+        case tuple():
+            for item in tree:
+                yield from values_in(item)
+        case Apply(args=items) | List(items=items):
+            yield from values_in(items)
+        case FrozenDict():
+            yield from values_in(tuple(tree.values()))
+        case Slice(start=start, stop=stop, step=step):
+            yield from values_in((start, stop, step))
+
+
+def is_tensor_value(value: Any) -> bool:
+    """Whether something is a recorded tensor."""
+    return isinstance(value, Value) and isinstance(value.content, Tensor)

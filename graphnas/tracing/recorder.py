@@ -1,0 +1,363 @@
+"""Runs a model and writes down every torch function that it calls and every layer that it enters."""
+
+from __future__ import annotations
+
+import contextlib
+import operator
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from graphnas.errors import TraceError
+from graphnas.ir.choice import Apply, Expr
+from graphnas.ir.node import ALIAS, ENTER_GRAD_MODE, EXIT_GRAD_MODE, GUARD, Arg, Call, Layer, Size
+from graphnas.tracing import calls, patches, sources
+from graphnas.tracing.arguments import NotAnArgumentError, argument
+from graphnas.tracing.modules import Registry
+from graphnas.tracing.record import ModuleCall, Record, Step, Value, values_in
+from graphnas.tracing.sizes import expression, symbolic
+from graphnas.tracing.snapshot import Snapshot, storage
+
+_TRACING = threading.RLock()
+
+
+class Recorder:
+    """One run of a model, as it is written down.
+
+    Args:
+        registry: where modules and tensors are registered.
+        snapshot: told before a parameter is written to.
+        exact: whether libraries are to take the path that they take when not compiled.
+    """
+
+    def __init__(self, registry: Registry, snapshot: Snapshot, exact: bool = False) -> None:
+        self.registry = registry
+        self.snapshot = snapshot
+        self.exact = exact
+        self.listening = False
+        self.mode_readers = 0
+        self.root = self.call = ModuleCall("", registry.name)
+        self.known: dict[int, Value] = {}
+        self.position = 0
+        self.failed = ""
+        self._writes: dict[int, list[Step]] = {}
+        self._guards: set[Any] = set()
+        self._grad_modes: list[tuple[bool, bool]] = []  # (mode before, mode entered)
+        self._thread = threading.get_ident()
+
+    # ------------------------------------------------------------ running
+    def run(self, args: tuple[Any, ...], kwargs: dict[str, Any], inputs: tuple[Value, ...]) -> Record:
+        """Runs the model.
+
+        Args:
+            args, kwargs: of its `forward`.
+            inputs: the values among them.
+        """
+        model = self.registry.model
+        for value in inputs:
+            self.known[id(value.content)] = value
+        with _TRACING, self._patched() as original:
+            self.listening = True
+            try:
+                with _Mode(self):
+                    result = original(model, *args, **kwargs)
+            finally:
+                self.listening = False
+            self._check_gradients(0, "the model")
+            output = self._output(result)
+        return Record(self.root, output, model.training, inputs, self.mode_readers > 0)
+
+    @contextlib.contextmanager
+    def _patched(self) -> Iterator[Callable[..., Any]]:
+        original = nn.Module.__call__
+
+        def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            if not self.listening or threading.get_ident() != self._thread:
+                return original(module, *args, **kwargs)
+            return self._enter(original, module, args, kwargs)
+
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(patches.replaced(nn.Module, "__call__", call))
+            stack.enter_context(patches.replaced(nn.Module, "training", patches.mode_property(self._mode_read)))
+            stack.enter_context(patches.numbers(self.number))
+            stack.enter_context(patches.compiling(not self.exact))
+            stack.enter_context(patches.refused(self.refuse, lambda: self.listening))
+            yield original
+
+    def _mode_read(self, _module: nn.Module) -> None:
+        if self.listening:
+            self.mode_readers += 1
+
+    @contextlib.contextmanager
+    def quiet(self) -> Iterator[None]:
+        """What torch does inside a recorded call is not recorded."""
+        before, self.listening = self.listening, False
+        try:
+            yield
+        finally:
+            self.listening = before
+
+    def refuse(self, what: str, remedy: str) -> TraceError:
+        """The error that says where the user's code did what cannot be recorded."""
+        where = sources.source(sys._getframe(1))
+        module = f"module {self.call.path!r} ({self.call.type})" if self.call.path else f"the model {self.call.type}"
+        return TraceError(f"{what}\n  at {where}, in {module}. {remedy}")
+
+    def _output(self, result: Any) -> Arg:
+        try:
+            return argument(result, self._returned, output=True)
+        except NotAnArgumentError as error:
+            raise TraceError(
+                f"the model {self.registry.name} returns {error}, which a graph cannot return; "
+                "return tensors, tuples, lists, dicts or data classes of them"
+            ) from error
+
+    def _returned(self, tensor: Tensor) -> Value:
+        """The value that the model returns; one written to since it was made comes after those writes."""
+        value = self.read(tensor)
+        if self._writes and len(self._writes.get(storage(tensor), ())) > value.version:
+            step = self.step(Call(ALIAS), (value,), {}, "alias", None)
+            self.find_writers(step, (tensor,), {})
+            return Value(tensor, step)
+        return value
+
+    # ------------------------------------------------------------ values
+    def read(self, tensor: Tensor) -> Value:
+        """The value that a tensor is."""
+        found = self.known.get(id(tensor))
+        if found is None or found.content is not tensor:
+            found = self.registry.state.get(id(tensor))
+            if found is not None and found.content is tensor:
+                found = Value(tensor, origin="state", name=found.name)
+            else:
+                found = self._constant(tensor)
+            self.known[id(tensor)] = found
+        return found
+
+    def _constant(self, tensor: Tensor) -> Value:
+        """A tensor that was there before: held by the model without being registered, or by its code."""
+        if tensor.grad_fn is not None:
+            raise self.refuse(
+                f"a tensor of shape {tuple(tensor.shape)} was computed where the tracer could not see it",
+                "Scripted functions and extensions are not seen: call the Python function itself.",
+            )
+        holder, name = self.registry.holder(tensor, self.call.path)
+        return Value(tensor, origin="constant", name=f"{holder}.{name}" if holder else name)
+
+    def new(self, content: Any, step: Step, item: tuple[int | str, ...]) -> Value:
+        """The value that a step has made."""
+        value = Value(content, step, item)
+        if isinstance(content, Tensor):
+            if self._writes:
+                value.version = len(self._writes.get(storage(content), ()))
+            self.known[id(content)] = value
+        return value
+
+    def number(self, target: str, args: tuple[Any, ...], result: Any) -> Any:
+        """A function of numbers was called; the result as a symbolic number."""
+        if not self.listening:
+            return result
+        step = self.step(Call(target), tuple(map(expression, args)), {}, target.rpartition(".")[2], sys._getframe(2))
+        return self.bind(result, step)
+
+    def bind(self, result: Any, step: Step, item: tuple[int | str, ...] = ()) -> Any:
+        """Makes what a function returned known, under fresh identities where it returned what was known."""
+        if isinstance(result, Tensor):
+            if id(result) in self.known or id(result) in self.registry.state:
+                result = fresh(result)
+            self.new(result, step, item)
+            return result
+        kind = type(result)
+        if isinstance(result, tuple):
+            parts = [self.bind(part, step, (*item, place)) for place, part in enumerate(result)]
+            if all(map(operator.is_, parts, result)):
+                return result
+            return tuple(parts) if kind is tuple else kind(*parts) if hasattr(kind, "_fields") else kind(parts)
+        if kind is list:
+            return [self.bind(part, step, (*item, place)) for place, part in enumerate(result)]
+        if kind is int or kind is float:
+            return symbolic(result, Value(result, step, item), self)
+        return result
+
+    # ------------------------------------------------------------ steps
+    def step(
+        self, op: Layer | Call, args: tuple[Arg, ...], kwargs: dict[str, Arg], hint: str, frame: FrameType | None
+    ) -> Step:
+        """Writes one step down."""
+        self.position += 1
+        made = Step(op, args, kwargs, hint, self.position, sources.source(frame))
+        self.call.items.append(made)
+        return made
+
+    def arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Arg, ...], dict[str, Arg]]:
+        """The argument trees of a call."""
+        read = self.read
+        try:
+            return (
+                tuple([argument(arg, read) for arg in args]),
+                {key: argument(value, read) for key, value in kwargs.items()},
+            )
+        except NotAnArgumentError as error:
+            raise self.refuse(
+                f"{error} is given to a torch function, and a graph cannot hold it: {error.value!r:.100}",
+                "Give it tensors, numbers, strings, and tuples, lists or dicts of them.",
+            ) from error
+
+    def find_writers(self, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Notes which earlier writes a step depends on although their results do not reach it."""
+        if self._writes:
+            found: dict[Step, None] = {}
+            for tensor in _tensors((args, kwargs)):
+                writers = self._writes.get(storage(tensor))
+                if writers is not None:
+                    found.update(dict.fromkeys(writers[self.read(tensor).version :]))
+            step.after = tuple(found)
+
+    def before_write(self, tensor: Tensor) -> None:
+        """A tensor is about to be written to."""
+        self.snapshot.before_write(storage(tensor))
+
+    def wrote(self, step: Step, tensor: Tensor) -> None:
+        """A step wrote to a tensor."""
+        self._writes.setdefault(storage(tensor), []).append(step)
+
+    def guard(self, test: Expr, outcome: bool) -> None:
+        """Python took a decision: the graph holds only while `test` comes out the same."""
+        where = sources.source(sys._getframe(1))
+        key = (test, outcome, where)
+        if key in self._guards:
+            return
+        self._guards.add(key)
+        claim = test if outcome else Apply("not", (test,))
+        self.position += 1
+        step = Step(Call(GUARD), (claim, str(where)), {}, "guard", self.position, where)
+        if self._writes:
+            with torch._C.DisableTorchFunction():
+                self.find_writers(step, tuple(value.content for value in values_in(test)), {})
+        self.call.items.append(step)
+
+    def sizes(self, tensor: Tensor, shape: torch.Size) -> torch.Size:
+        """A shape as symbolic sizes; that of parameters and constants is fixed."""
+        value = self.read(tensor)
+        if value.origin in ("state", "constant"):
+            return shape
+        return torch.Size([symbolic(size, Size(value, place), self) for place, size in enumerate(shape)])  # type: ignore[arg-type]
+
+    # ------------------------------------------------------------ modules
+    def _enter(self, original: Callable[..., Any], module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        path = self.registry.path(module, self.call.path)
+        if not path:
+            return original(module, *args, **kwargs)  # the root, or built on the way: part of the caller
+        layer = self.registry.layer(module)
+        if layer is not None:
+            return self._layer(original, module, layer, args, kwargs)
+        return self._module(original, module, path, args, kwargs)
+
+    def _layer(
+        self, original: Callable[..., Any], module: nn.Module, op: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        with torch._C.DisableTorchFunction():
+            step = self.step(op, *self.arguments(args, kwargs), op.path, sys._getframe(2))
+            self.find_writers(step, args, kwargs)
+            if op.config.get("max_norm") is not None:
+                self.before_write(module.weight)
+            with self.quiet():
+                result = self._attempt(original, module, op.path, args, kwargs)
+            if op.config.get("inplace") is True:
+                self.wrote(step, args[0] if args else next(iter(kwargs.values())))
+            return self.bind(result, step)
+
+    def _module(
+        self, original: Callable[..., Any], module: nn.Module, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        outer = self.call
+        self.position += 1
+        inner = ModuleCall(path, self.registry.class_name(module), self.position, grad_depth=len(self._grad_modes))
+        with torch._C.DisableTorchFunction():
+            for name, value in self.registry.formals(module, args, kwargs):
+                if isinstance(value, Tensor):
+                    inner.formals.setdefault(self.read(value), name)
+        outer.items.append(inner)
+        self.call = inner
+        try:
+            result = self._attempt(original, module, path, args, kwargs)
+            self._check_gradients(inner.grad_depth, path)
+            with torch._C.DisableTorchFunction(), self.quiet():
+                return self._given_back(result, inner)
+        finally:
+            self.call = outer
+
+    def _attempt(
+        self, original: Callable[..., Any], module: nn.Module, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Calls a module; remembers the innermost that raised."""
+        try:
+            return original(module, *args, **kwargs)
+        except Exception:
+            self.failed = self.failed or f"module {path!r} ({type(module).__name__})"
+            raise
+
+    def _given_back(self, result: Any, inner: ModuleCall) -> Any:
+        """What a module returned; a tensor that it did not make itself becomes one that it did."""
+        if isinstance(result, Tensor):
+            value = self.read(result)
+            if value.step is None or value.step.position < inner.position:
+                step = self.step(Call(ALIAS), (value,), {}, "alias", sys._getframe(3))
+                self.find_writers(step, (result,), {})
+                return self.bind(result, step)
+        elif type(result) is tuple:
+            return tuple([self._given_back(item, inner) for item in result])
+        return result
+
+    # ------------------------------------------------------------ gradient mode
+    def switch_gradients(self, enabled: bool, frame: FrameType) -> None:
+        """`torch._C._set_grad_enabled` is called: a region of the graph begins or ends."""
+        if self._grad_modes and self._grad_modes[-1][0] == enabled:
+            _, entered = self._grad_modes.pop()
+            self.step(Call(EXIT_GRAD_MODE), (entered,), {}, "exit_grad_mode", frame)
+        else:
+            self._grad_modes.append((torch.is_grad_enabled(), enabled))
+            self.step(Call(ENTER_GRAD_MODE), (enabled,), {}, "enter_grad_mode", frame)
+
+    def _check_gradients(self, depth: int, what: str) -> None:
+        if len(self._grad_modes) != depth:
+            raise self.refuse(
+                f"{what} leaves gradients switched differently than it found them", "Write `with torch.no_grad():`."
+            )
+
+
+class _Mode(TorchFunctionMode):
+    """Hands every torch function to the recorder."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self._recorder = recorder
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        recorder = self._recorder
+        if not recorder.listening:
+            return function(*args, **(kwargs or {}))
+        return calls.record(recorder, function, args, kwargs or {}, sys._getframe(1))
+
+
+def fresh(tensor: Tensor) -> Tensor:
+    """The same tensor under a new identity, so that both can be told apart."""
+    with torch.enable_grad():
+        return torch.ops.aten.alias(tensor)
+
+
+def _tensors(tree: Any) -> Iterator[Tensor]:
+    if isinstance(tree, Tensor):
+        yield tree
+    elif isinstance(tree, tuple | list):
+        for item in tree:
+            yield from _tensors(item)
+    elif isinstance(tree, dict):
+        for item in tree.values():
+            yield from _tensors(item)

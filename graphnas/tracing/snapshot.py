@@ -1,0 +1,122 @@
+"""Everything about a model that a run could change, and how to put it back."""
+
+from __future__ import annotations
+
+import collections
+import random
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+_CONTAINERS = (list, dict, set, collections.deque)
+
+
+class Snapshot:
+    """The state of a model, of the random generators, and of the gradient mode.
+
+    Parameters are copied only where somebody is about to write to them (`before_write`); buffers at once.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._modules = [(module, dict(module.__dict__)) for module in model.modules()]
+        self._containers: dict[int, tuple[Any, Any]] = {}
+        for _, attributes in self._modules:
+            for value in attributes.values():
+                if type(value) is not bool:
+                    self._keep(value)
+        parameters, buffers = list(model.parameters()), list(model.buffers())
+        self._flags = [(parameter, parameter.requires_grad, parameter.grad) for parameter in parameters]
+        self._data = [(tensor, tensor.data) for tensor in (*parameters, *buffers)]
+        self._by_storage: dict[int, list[Tensor]] = {}
+        for parameter in parameters:
+            self._by_storage.setdefault(storage(parameter), []).append(parameter)
+        self._values = [(buffer.data, buffer.detach().clone()) for buffer in buffers]
+        self._rng = torch.get_rng_state()
+        self._python = random.getstate()
+        self._cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
+        self._numpy = sys.modules["numpy"].random.get_state() if "numpy.random" in sys.modules else None
+        self._grad_mode = torch.is_grad_enabled()
+
+    def _keep(self, value: Any) -> None:
+        if isinstance(value, _CONTAINERS) and id(value) not in self._containers:
+            self._containers[id(value)] = (value, _contents(value))
+            for item in list(value.values()) if isinstance(value, dict) else list(value):
+                self._keep(item)
+        elif type(value) is tuple:
+            for item in value:
+                self._keep(item)
+
+    def before_write(self, written: int) -> None:
+        """Keep the values of the parameters in a storage that is about to be written.
+
+        Args:
+            written: the storage, as `storage` names it.
+        """
+        for parameter in self._by_storage.pop(written, ()):
+            self._values.append((parameter.data, parameter.detach().clone()))
+
+    def seed(self) -> None:
+        """Start the generators anew, so that a trace is reproducible."""
+        torch.manual_seed(0)
+        random.seed(0)
+
+    def restore(self) -> None:
+        """Put everything back."""
+        torch.set_grad_enabled(self._grad_mode)
+        for module, attributes in self._modules:
+            module.__dict__.clear()
+            module.__dict__.update(attributes)
+        for container, contents in self._containers.values():
+            _refill(container, contents)
+        with torch.no_grad():
+            for tensor, data in self._data:
+                if tensor.data_ptr() != data.data_ptr() or tensor.shape != data.shape:
+                    tensor.data = data
+            for tensor, value in self._values:
+                tensor.copy_(value)
+        for parameter, requires_grad, grad in self._flags:
+            if parameter.requires_grad != requires_grad:
+                parameter.requires_grad_(requires_grad)
+            if parameter.grad is not grad:
+                parameter.grad = grad
+        torch.set_rng_state(self._rng)
+        random.setstate(self._python)
+        if self._cuda is not None:
+            torch.cuda.set_rng_state_all(self._cuda)
+        if self._numpy is not None:
+            sys.modules["numpy"].random.set_state(self._numpy)
+
+
+def storage(tensor: Tensor) -> int:
+    """Which memory a tensor lives in."""
+    return int(tensor.untyped_storage()._cdata)
+
+
+def _contents(container: Any) -> Any:
+    return list(container.items()) if isinstance(container, dict) else list(container)
+
+
+def _refill(container: Any, contents: Any) -> None:
+    current = _contents(container)
+    if len(current) == len(contents) and all(map(_same, current, contents)):
+        return
+    container.clear()
+    if isinstance(container, dict | set):
+        container.update(contents)
+    else:
+        container.extend(contents)
+
+
+def _same(now: Any, before: Any) -> bool:
+    if type(now) is tuple and type(before) is tuple:
+        return len(now) == len(before) and all(a is b for a, b in zip(now, before, strict=True))
+    return now is before
+
+
+def python_draws() -> Iterator[str]:
+    """Generators outside torch that have been used since they were seeded with 0."""
+    if random.getstate() != random.Random(0).getstate():
+        yield "random"

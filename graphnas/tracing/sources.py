@@ -1,0 +1,85 @@
+"""Where in the user's code something was asked for."""
+
+from __future__ import annotations
+
+import dis
+import functools
+import re
+from pathlib import Path
+from types import CodeType, FrameType
+
+import torch
+
+from graphnas.ir.node import Source
+
+_TORCH = str(Path(torch.__file__).parent)
+_OURS = str(Path(__file__).parent)
+
+# Code that does what a user asked for elsewhere: torch, this package, importlib.
+_INNER: dict[CodeType, bool] = {}
+_BYTECODE: dict[CodeType, bytes] = {}
+_SOURCES: dict[tuple[CodeType, int], Source] = {}
+
+
+def caller(frame: FrameType | None) -> FrameType | None:
+    """The nearest frame at or above `frame` that is the user's."""
+    while frame is not None:
+        code = frame.f_code
+        inner = _INNER.get(code)
+        if inner is None:
+            inner = _INNER[code] = is_torch(code) or is_ours(code) or code.co_filename.startswith("<frozen")
+        if not inner:
+            return frame
+        frame = frame.f_back
+    return None
+
+
+def is_torch(code: CodeType) -> bool:
+    """Whether code is torch's own."""
+    return code.co_filename.startswith(_TORCH)
+
+
+def is_ours(code: CodeType) -> bool:
+    """Whether code is the tracer's."""
+    return code.co_filename.startswith(_OURS)
+
+
+def source(frame: FrameType | None) -> Source | None:
+    """The user's line that is running."""
+    user = caller(frame)
+    if user is None:
+        return None
+    key = (user.f_code, user.f_lineno)
+    found = _SOURCES.get(key)
+    if found is None:
+        found = _SOURCES[key] = Source(short_file(user.f_code.co_filename), user.f_lineno)
+    return found
+
+
+def instruction(frame: FrameType) -> str:
+    """The name of the bytecode instruction that a frame is executing."""
+    code = frame.f_code
+    bytecode = _BYTECODE.get(code)
+    if bytecode is None:
+        bytecode = _BYTECODE[code] = code.co_code
+    return dis.opname[bytecode[frame.f_lasti]]
+
+
+def is_unpacking(frame: FrameType | None) -> bool:
+    """Whether a frame is in the middle of `a, b = value`, which itself checks the number of values."""
+    return frame is not None and instruction(frame) == "UNPACK_SEQUENCE"
+
+
+@functools.cache
+def short_file(file: str) -> str:
+    """A file's name that is the same on every machine: from its package's root, else below the working directory."""
+    if file.startswith("<"):
+        return re.sub(r"\.\d+", "", file)  # generated code is numbered as it comes
+    path = Path(file).resolve()
+    package = path.parent
+    while (package / "__init__.py").exists() and package != package.parent:
+        package = package.parent
+    if package != path.parent:
+        return path.relative_to(package).as_posix()
+    working = Path.cwd()
+    return path.relative_to(working).as_posix() if path.is_relative_to(working) else path.name

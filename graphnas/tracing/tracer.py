@@ -1,0 +1,249 @@
+"""From a module to a graph: the public entrance."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from graphnas.errors import GraphNASError, TraceError
+from graphnas.ir.effects import draws, effect, writes_state
+from graphnas.ir.frozen import FrozenDict
+from graphnas.ir.graph import Graph
+from graphnas.ir.node import Arg, Entry, Frame, Node, Ref, refs_in
+from graphnas.tracing import sources
+from graphnas.tracing.interface import Interface, interface
+from graphnas.tracing.lift import Lift, Place
+from graphnas.tracing.modules import Registry
+from graphnas.tracing.record import Record
+from graphnas.tracing.recorder import Recorder
+from graphnas.tracing.snapshot import Snapshot, python_draws
+from graphnas.tracing.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Tracer:
+    """How a model is traced.
+
+    Attributes:
+        exact: libraries that ask whether they are being compiled are told the truth. By default they are told yes, and
+            take the path that has no branches on data.
+    """
+
+    exact: bool = False
+
+    def trace(self, model: nn.Module, *args: Any, **kwargs: Any) -> Graph:
+        """The graph of a model; the model is left exactly as it was.
+
+        Args:
+            model: any module, a `torch.fx.GraphModule` too.
+            args, kwargs: example inputs of its `forward`.
+
+        Raises:
+            TraceError: the model cannot be run on the inputs, or does what a graph cannot hold.
+        """
+        registry = _registry(model)
+        reserved = _paths(model)
+        faces = interface(model, args, kwargs, reserved)
+        lift, table = self._lifted(registry, faces, reserved, Place())
+        graph = Graph(
+            faces.inputs,
+            lift.nodes,
+            lift.output,
+            modules=table,
+            formals=_formals(lift.formals),
+            name=registry.name,
+            signature=faces.signature,
+        )
+        return without_dead_nodes(graph)
+
+    def alternative(
+        self,
+        module: nn.Module,
+        examples: Sequence[Tensor],
+        path: str,
+        scope: tuple[Frame, ...] = (),
+        taken: Collection[str] = (),
+        call: int = 0,
+        given: Sequence[Arg] = (),
+    ) -> Alternative:
+        """A module as the nodes that stand for it in a larger graph; see `trace_alternative`."""
+        registry = _registry(module)
+        layer = registry.layer(module)
+        reserved = {path, *(f"{path}.{name}" for name in _paths(module))}
+        faces = interface(module, tuple(examples), {}, set(reserved))
+        refs = tuple(given) or tuple(Ref(item.name) for item in faces.inputs)
+        if layer is not None:
+            name = f"{path}@{call}" if call else path
+            node = Node(name, replace(layer, path=path), refs, scope=scope)
+            return Alternative((node,), Ref(name), Table(registry, {}, path).rows(), FrozenDict(), faces)
+        frames = (*scope, Frame(path, registry.class_name(module), call))
+        named = {item.name: ref for item, ref in zip(faces.inputs, refs, strict=True)}
+        lift, table = self._lifted(registry, faces, reserved, Place(path, frames, call, taken, named))
+        graph = without_dead_nodes(
+            Graph(faces.inputs, lift.nodes, lift.output, modules=table, formals=_formals(lift.formals))
+        )
+        return Alternative(graph.nodes, graph.output, table, graph.formals, faces)
+
+    def _lifted(
+        self, registry: Registry, faces: Interface, reserved: set[str], place: Place
+    ) -> tuple[Lift, tuple[Entry, ...]]:
+        records = self._records(registry, faces)
+        lift = Lift(records, reserved, place)
+        lift.name_joins()
+        return lift, Table(registry, lift.constants, place.path).rows()
+
+    def _records(self, registry: Registry, faces: Interface) -> tuple[Record, ...]:
+        """One run in evaluation, and one in training if the first has asked for the mode."""
+        model = registry.model
+        snapshot = Snapshot(model)
+        try:
+            first = self._run(registry, faces, snapshot, training=False)
+            if not first.reads_mode:
+                return (first,)
+            snapshot.restore()
+            return (first, self._run(registry, faces, snapshot, training=True))
+        finally:
+            snapshot.restore()
+
+    def _run(self, registry: Registry, faces: Interface, snapshot: Snapshot, training: bool) -> Record:
+        recorder = Recorder(registry, snapshot, self.exact)
+        args, kwargs, inputs = faces.fresh()
+        snapshot.seed()
+        torch.set_grad_enabled(True)
+        try:
+            registry.model.train(training)
+            record = recorder.run(args, kwargs, inputs)
+        except GraphNASError:
+            raise
+        except Exception as error:
+            raise _failure(registry, recorder, faces, error) from error
+        for generator in python_draws():
+            raise TraceError(
+                f"the model {registry.name} draws from Python's {generator}, which a graph cannot repeat\n"
+                "  Draw with torch, as in torch.rand(())."
+            )
+        return record
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """A module as part of a larger graph.
+
+    Attributes:
+        nodes: in order, those that read parameters first.
+        output: argument tree of what it returns.
+        entries: its rows of the module table.
+        formals: of its module calls.
+        interface: what it was called with.
+    """
+
+    nodes: tuple[Node, ...]
+    output: Arg
+    entries: tuple[Entry, ...]
+    formals: FrozenDict[tuple[str, int], FrozenDict[Ref, str]]
+    interface: Interface
+
+
+def trace(model: nn.Module, *args: Any, **kwargs: Any) -> Graph:
+    """The graph of a model, which is left exactly as it was; `Tracer` has the options.
+
+    Args:
+        model: any module, a `torch.fx.GraphModule` too.
+        args, kwargs: example inputs of its `forward`.
+
+    Raises:
+        TraceError: the model cannot be run on the inputs, or does what a graph cannot hold.
+    """
+    return Tracer().trace(model, *args, **kwargs)
+
+
+def trace_alternative(
+    module: nn.Module,
+    examples: Sequence[Tensor],
+    path: str,
+    scope: tuple[Frame, ...] = (),
+    taken: Collection[str] = (),
+    call: int = 0,
+    given: Sequence[Arg] = (),
+) -> Alternative:
+    """A module as the nodes that stand for it in a larger graph.
+
+    Args:
+        module: what is to stand there; one of torch's layers becomes a single node called `path`.
+        examples: tensors like those that it will be given.
+        path: where it is registered in the larger model.
+        scope: the module calls around it.
+        taken: names of the larger graph that its nodes must not have.
+        call: which call of it this is.
+        given: what it reads in the larger graph; the names of its own `forward` if left out.
+
+    Raises:
+        TraceError: it cannot be run on the examples, or does what a graph cannot hold.
+    """
+    return Tracer().alternative(module, examples, path, scope, taken, call, given)
+
+
+def without_dead_nodes(graph: Graph) -> Graph:
+    """The graph without nodes that nobody reads and that do nothing else; what is left unread is an effect."""
+    needed = {ref.name for ref in refs_in(graph.output)}
+    kept: list[Node] = []
+    for node in reversed(graph.nodes):
+        if node.name in needed or draws(node) or writes_state(node, graph) or effect(node, graph):
+            needed.update(ref.name for ref in node.refs)
+            needed.update(node.after)
+            kept.append(node)
+    known = {node.name for node in kept} | {item.name for item in graph.inputs}
+    formals = {
+        call: FrozenDict({ref: name for ref, name in names.items() if ref.name in known or not _is_inner(ref, graph)})
+        for call, names in graph.formals.items()
+        if call in {(frame.path, frame.call) for node in kept for frame in node.scope}
+    }
+    return replace(graph, nodes=tuple(kept[::-1]), formals=FrozenDict(formals))
+
+
+def _is_inner(ref: Ref, graph: Graph) -> bool:
+    return ref.name in graph.by_name
+
+
+# ---------------------------------------------------------------- reading the model
+def _registry(model: nn.Module) -> Registry:
+    if not isinstance(model, nn.Module):
+        raise TraceError(f"a {type(model).__name__} cannot be traced; give a torch.nn.Module")
+    if isinstance(model, torch.jit.ScriptModule):
+        raise TraceError(f"{type(model).__name__} is scripted, and its calls are not seen; give the module it was made from")
+    return Registry(model)
+
+
+def _paths(model: nn.Module) -> set[str]:
+    groups: tuple[Iterable[tuple[str, Any]], ...] = (
+        model.named_modules(remove_duplicate=False),
+        model.named_parameters(remove_duplicate=False),
+        model.named_buffers(remove_duplicate=False),
+    )
+    return {path for group in groups for path, _ in group if path}
+
+
+def _formals(found: Mapping[tuple[str, int], Mapping[Ref, str]]) -> FrozenDict[tuple[str, int], FrozenDict[Ref, str]]:
+    return FrozenDict({call: FrozenDict(names) for call, names in found.items() if names})
+
+
+def _failure(registry: Registry, recorder: Recorder, faces: Interface, error: Exception) -> TraceError:
+    """The error of a model that raised: which module, where in the user's code, and what it was given."""
+    places = [
+        f"{sources.short_file(frame.f_code.co_filename)}:{line}"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if sources.caller(frame) is frame
+    ]
+    given = ", ".join(f"{item.name}: {item.dtype.removeprefix('torch.')}{list(item.shape)}" for item in faces.inputs)
+    module = recorder.failed or f"the model {registry.name}"
+    text = str(error).strip().splitlines()
+    message = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+    return TraceError(
+        f"{module} raised {message}\n  at {places[-1] if places else 'a place outside the sources'}. "
+        f"The example inputs were ({given}); check their shapes and dtypes by calling the model on them."
+    )
