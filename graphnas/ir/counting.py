@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -86,15 +85,15 @@ class _Counter:
 
     def _count(self, labels: frozenset[str], arch: Arch) -> int:
         result = 1
-        for group, touched in self._groups(labels, arch):
-            result *= self._group(group, touched, arch)
+        for group, reach, touched in self._groups(labels, arch):
+            result *= self._group(group, reach, touched, arch)
         return result
 
-    def _group(self, group: frozenset[str], touched: frozenset[str], arch: Arch) -> int:
+    def _group(self, group: frozenset[str], reach: frozenset[object], touched: frozenset[str], arch: Arch) -> int:
         if len(group) == 1 and touched == group and not any(touched & labels for labels in self._constraints):
             return len(self._space.choices[next(iter(group))].domain)
         relevant = touched.union(*(labels for labels in self._constraints if labels & touched))
-        key = (group, frozenset((label, arch[label]) for label in relevant if label in arch))
+        key = (group, reach, frozenset((label, arch[label]) for label in relevant if label in arch))
         if key not in self._known:
             self._known[key] = self._enumerate(group, arch)
         return self._known[key]
@@ -128,8 +127,8 @@ class _Counter:
         touched |= {flow.gates[gate].choice.label for gate in new_gates}
         return {*new_gates, *touched}, touched | {label}
 
-    def _groups(self, labels: frozenset[str], arch: Arch) -> Iterable[tuple[frozenset[str], frozenset[str]]]:
-        """The open labels in independent groups, each with all labels that its decisions can bring to life."""
+    def _groups(self, labels: frozenset[str], arch: Arch) -> list[tuple[frozenset[str], frozenset[object], frozenset[str]]]:
+        """The open labels in independent groups, each with what its decisions can bring to life (`_reach`)."""
         groups: list[tuple[set[str], set[object], set[str]]] = []
         for label in sorted(labels):
             reach, touched = self._reach(label, arch)
@@ -141,7 +140,7 @@ class _Counter:
                 else:
                     apart.append(group)
             groups = [*apart, merged]
-        return [(frozenset(group), frozenset(touched)) for group, _, touched in groups]
+        return [(frozenset(group), frozenset(reach), frozenset(touched)) for group, reach, touched in groups]
 
     def _entangled(self, first: tuple[set[str], set[object], set[str]], second: tuple[set[str], set[object], set[str]]) -> bool:
         if first[1] & second[1] or first[2] & second[2]:
