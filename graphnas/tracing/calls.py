@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from graphnas.ir import targets
 from graphnas.ir.choice import Apply, Expr
 from graphnas.ir.node import ATTRIBUTES, SET_DATA, Call, Size
 from graphnas.tracing import names, pieces, sources

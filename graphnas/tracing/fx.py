@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, fx
 
 from graphnas.errors import GraphError
 from graphnas.ir.choice import FUNCTIONS, Apply, Choice, Expr, Training
