@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from graphnas.ir import targets
 from graphnas.ir.frozen import FrozenDict
@@ -160,10 +161,21 @@ def _rebuilds(module: nn.Module, config: dict[str, Any]) -> bool:
 def _reference(kind: type[nn.Module], config: Config, _text: str) -> Facts | None:
     # The text tells 1, 1.0 and True apart, which are one key to a dict.
     try:
-        with torch.device("meta"), torch.random.fork_rng(devices=()):
+        with torch.device("meta"), _Uninitialized():
             return _facts(kind(**config))
     except (TypeError, ValueError, RuntimeError):
         return None  # the attributes that were read are not the arguments
+
+
+class _Uninitialized(TorchFunctionMode):
+    """Leaves out what fills tensors with initial values: only shapes are looked at."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        name = getattr(function, "__name__", "")
+        if name.endswith("_") and not name.endswith("__"):
+            return args[0] if args else next(iter(kwargs.values()))
+        return function(*args, **kwargs)
 
 
 def _facts(module: nn.Module) -> Facts:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-_CONTAINERS = (list, dict, set, collections.deque)
+_CONTAINERS = frozenset((list, dict, set, collections.OrderedDict, collections.defaultdict, collections.deque))
 
 
 class Snapshot:
@@ -25,7 +25,7 @@ class Snapshot:
         self._containers: dict[int, tuple[Any, Any]] = {}
         for _, attributes in self._modules:
             for value in attributes.values():
-                if type(value) is not bool:
+                if type(value) in _CONTAINERS:
                     self._keep(value)
         parameters, buffers = list(model.parameters()), list(model.buffers())
         self._flags = [(parameter, parameter.requires_grad, parameter.grad) for parameter in parameters]
@@ -40,13 +40,13 @@ class Snapshot:
         self._numpy = sys.modules["numpy"].random.get_state() if "numpy.random" in sys.modules else None
         self._grad_mode = torch.is_grad_enabled()
 
-    def _keep(self, value: Any) -> None:
-        if isinstance(value, _CONTAINERS) and id(value) not in self._containers:
-            self._containers[id(value)] = (value, _contents(value))
-            for item in list(value.values()) if isinstance(value, dict) else list(value):
-                self._keep(item)
-        elif type(value) is tuple:
-            for item in value:
+    def _keep(self, container: Any) -> None:
+        if id(container) in self._containers:
+            return
+        contents = _contents(container) if container else ()
+        self._containers[id(container)] = (container, contents)
+        for item in container.values() if isinstance(container, dict) else container:
+            if type(item) in _CONTAINERS:
                 self._keep(item)
 
     def before_write(self, written: int) -> None:
@@ -100,6 +100,8 @@ def _contents(container: Any) -> Any:
 
 
 def _refill(container: Any, contents: Any) -> None:
+    if not container and not contents:
+        return
     current = _contents(container)
     if len(current) == len(contents) and all(map(_same, current, contents)):
         return

@@ -197,17 +197,14 @@ def without_dead_nodes(graph: Graph) -> Graph:
             needed.update(ref.name for ref in node.refs)
             needed.update(node.after)
             kept.append(node)
-    known = {node.name for node in kept} | {item.name for item in graph.inputs}
+    dropped = graph.by_name.keys() - {node.name for node in kept}
+    called = {(frame.path, frame.call) for node in kept for frame in node.scope}
     formals = {
-        call: FrozenDict({ref: name for ref, name in names.items() if ref.name in known or not _is_inner(ref, graph)})
+        call: FrozenDict({ref: name for ref, name in names.items() if ref.name not in dropped})
         for call, names in graph.formals.items()
-        if call in {(frame.path, frame.call) for node in kept for frame in node.scope}
+        if call in called
     }
     return replace(graph, nodes=tuple(kept[::-1]), formals=FrozenDict(formals))
-
-
-def _is_inner(ref: Ref, graph: Graph) -> bool:
-    return ref.name in graph.by_name
 
 
 # ---------------------------------------------------------------- reading the model
