@@ -1,0 +1,112 @@
+"""One module call in its own terms: values by number, modules by how they are reached. Equal calls have equal forms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphnas.ir.choice import Expr
+from graphnas.ir.frozen import FrozenDict
+from graphnas.ir.node import Arg
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A constant by its source text; `value` is there for whole numbers alone."""
+
+    text: str
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan(Expr):
+    """What the plan says for a label."""
+
+    label: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute(Expr):
+    """A parameter or buffer that the module itself holds, by how it is reached; cut to `shape` where that is open."""
+
+    access: str
+    shape: tuple[Arg, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A node or an inner call.
+
+    Attributes:
+        kind: "layer", "module", "function", "choose" or "join".
+        target: the module as it is reached, the function's dotted name, or the label.
+        args, kwargs: terms.
+        results: which parts of the result are used, and their numbers.
+        hint: what a variable for the result may be called.
+        when: the conditions beyond those of the whole call.
+        after: the numbers of the items that must have run before though no value passes; only where choices are open.
+        plan: whether it takes the plan.
+        options: of a "choose" the option beside each argument, as source.
+        take, merge: of a "choose".
+        writes: whether it writes into its first argument.
+        container: of a module in a container how that is reached, the place in it, and how many it holds.
+        where: for messages.
+    """
+
+    kind: str
+    target: str
+    args: tuple[Arg, ...] = ()
+    kwargs: FrozenDict[str, Arg] = field(default_factory=FrozenDict)
+    results: tuple[tuple[tuple[int | str, ...], int], ...] = ()
+    hint: str = ""
+    when: tuple[Arg, ...] = ()
+    after: tuple[int, ...] = ()
+    plan: bool = False
+    options: tuple[str, ...] = ()
+    take: int | None = 1
+    merge: str = ""
+    writes: bool = False
+    container: tuple[str, int, int] | None = None
+    where: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A module call: what it is given, does and returns.
+
+    Attributes:
+        formals: what its inputs are called; they have the first numbers.
+        items: what it does, in order.
+        result: what it returns.
+        plan: whether it takes the plan.
+        values: how many numbers are taken.
+        signature: of the root the parameters as source; None otherwise.
+        opening: of the root where its inputs lie among its parameters, beside their numbers.
+        where: for messages.
+    """
+
+    formals: tuple[str, ...]
+    items: tuple[Item, ...]
+    result: Arg
+    plan: bool
+    values: int
+    root: Root | None = None
+    where: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """What the root's call has beyond others.
+
+    Attributes:
+        signature: the parameters of `forward` as source.
+        names: the parameters' names.
+        inputs: how each of the first values is found among the parameters.
+        refused: tests that parameters of which one value was traced have that value.
+    """
+
+    signature: tuple[str, ...]
+    names: tuple[str, ...]
+    inputs: tuple[str, ...]
+    refused: tuple[tuple[str, str], ...]

@@ -1,0 +1,65 @@
+"""What torch's layers take and hold, read from torch itself."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+from typing import Any
+
+import torch
+from torch import nn
+
+from graphnas.errors import EmitError
+from graphnas.ir.node import Arg, Constant, Device
+
+_STATELESS_MODULES = ("activation", "channelshuffle", "distance", "dropout", "flatten", "fold", "linear", "padding", "pixelshuffle", "pooling", "upsampling")
+_WITH_STATE = (nn.Linear, nn.Bilinear, nn.PReLU, nn.MultiheadAttention)
+
+
+@functools.cache
+def layer_class(name: str) -> type[nn.Module]:
+    """The class that a layer's dotted name stands for.
+
+    Raises:
+        EmitError: there is none.
+    """
+    module, _, attribute = name.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError):
+        raise EmitError(f"there is no layer {name!r}; is the package that has it installed?") from None
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        raise EmitError(f"{name!r} is not a torch.nn.Module class")
+    return found
+
+
+@functools.cache
+def is_stateless(name: str) -> bool:
+    """Whether a layer type has no parameters and no buffers, whatever its configuration: its path is in no `state_dict`."""
+    found = layer_class(name)
+    package, _, module = found.__module__.rpartition(".")
+    return package == "torch.nn.modules" and module in _STATELESS_MODULES and not issubclass(found, _WITH_STATE)
+
+
+@functools.cache
+def parameters(name: str) -> tuple[inspect.Parameter, ...]:
+    """The constructor's parameters, without `self`.
+
+    Raises:
+        EmitError: it takes a variable number of arguments, which a configuration cannot name.
+    """
+    found = tuple(inspect.signature(layer_class(name).__init__).parameters.values())[1:]
+    return tuple(parameter for parameter in found if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD))
+
+
+def runtime_value(value: Arg) -> Any:
+    """A configuration value as torch takes it."""
+    match value:
+        case Constant(name=name) if name.startswith("torch."):
+            return getattr(torch, name.removeprefix("torch."))
+        case Device(name=name):
+            return torch.device(name)
+        case tuple():
+            return tuple(runtime_value(item) for item in value)
+    return value

@@ -1,0 +1,189 @@
+"""The module table as a tree: children, containers, what is kept, and how one module reaches another."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+
+from graphnas.codegen.layout import Layout, layer_paths
+from graphnas.codegen.literals import identifier, is_identifier
+from graphnas.codegen.signatures import is_stateless
+from graphnas.errors import EmitError
+from graphnas.ir.node import Entry, Layer
+
+SEQUENTIAL, MODULE_LIST, MODULE_DICT = "nn.Sequential", "nn.ModuleList", "nn.ModuleDict"
+PARAMETER_LIST, PARAMETER_DICT = "nn.ParameterList", "nn.ParameterDict"
+_CONTAINERS = {
+    f"torch.{prefix}{base.removeprefix('nn.')}": base
+    for base in (SEQUENTIAL, MODULE_LIST, MODULE_DICT, PARAMETER_LIST, PARAMETER_DICT)
+    for prefix in ("nn.", "nn.modules.container.")
+}
+
+
+@dataclass(eq=False)
+class Table:
+    """The module table of one graph.
+
+    Attributes:
+        layout: the graph outlined.
+        entries: rows by path.
+        layers: the layers that are called, by path.
+        children: the rows directly below a path, in registration order; those that nothing needs are left out.
+        names: path → the attribute under which the emitted file holds it.
+    """
+
+    layout: Layout
+    entries: dict[str, Entry] = field(default_factory=dict)
+    layers: dict[str, Layer] = field(default_factory=dict)
+    children: dict[str, list[Entry]] = field(default_factory=lambda: defaultdict(list))
+    names: dict[str, str] = field(default_factory=dict)
+    aliases: list[Entry] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        graph = self.layout.graph
+        self.entries = graph.entries
+        self.layers = layer_paths(graph)
+        if "" not in self.entries:
+            raise EmitError(f"the module table of graph {graph.name} has no row for the root, path ''")
+        for entry in graph.modules:
+            if entry.same_as:
+                self.aliases.append(entry)
+        needed = self._needed()
+        for entry in graph.modules:
+            if entry.path in needed and entry.path:
+                self.children[entry.path.rpartition(".")[0]].append(entry)
+                self.names[entry.path] = entry.path.rpartition(".")[2]
+        self._rename_stateless()
+
+    def base(self, path: str) -> str:
+        """The container that the module at a path is or derives from, "" for none."""
+        entry = self.entries.get(path)
+        if entry is None or entry.kind != "module":
+            return ""
+        name = entry.config.get("base") or entry.type
+        return _CONTAINERS.get(name, "")
+
+    def is_plain(self, entry: Entry) -> bool:
+        """Whether a module is one of torch's containers and not a class of the user's."""
+        return entry.kind == "module" and entry.type in _CONTAINERS
+
+    def _needed(self) -> set[str]:
+        """The rows that the emitted file registers: not the layers without state that are never called."""
+        needed: set[str] = set()
+        called = self.layout.calls
+        for entry in reversed(self.layout.graph.modules):
+            path = entry.path
+            parent = path.rpartition(".")[0]
+            idle = entry.kind == "module" and path not in called and path not in needed and not entry.same_as
+            unused = entry.kind == "layer" and path not in self.layers and is_stateless(entry.type) and not self.base(parent)
+            if (idle and not self._holds_place(path)) or unused:
+                continue
+            while path not in needed:
+                needed.add(path)
+                path = path.rpartition(".")[0]
+        return needed
+
+    def _holds_place(self, path: str) -> bool:
+        return self.base(path.rpartition(".")[0]) in (SEQUENTIAL, MODULE_LIST)
+
+    # ------------------------------------------------------------ attribute names
+    def _rename_stateless(self) -> None:
+        """Calls a layer without state that took another's place by that one's name, so that classes stay shared.
+
+        `relu_silu` beside no `relu` is called `relu` where other instances of the class call it so, and what stands at
+        place 2 of a Sequential is called "2": no key of the `state_dict` tells the difference.
+        """
+        kinds: dict[tuple[str, int], list[list[Entry]]] = defaultdict(list)
+        for path, rows in self.children.items():
+            if self.base(path) == SEQUENTIAL:
+                self._number(rows)
+            elif path in self.entries:
+                kinds[self.entries[path].type, len(rows)].append(rows)
+        for instances in kinds.values():
+            for column in zip(*instances, strict=True):
+                self._align(column)
+
+    def _number(self, rows: list[Entry]) -> None:
+        for place, row in enumerate(rows):
+            stem = self.names[row.path].partition("_")[0]
+            if stem == str(place) and self._is_free(row):
+                self.names[row.path] = stem
+
+    def _align(self, column: tuple[Entry, ...]) -> None:
+        found = Counter(self.names[row.path] for row in column)
+        if len(found) < 2 or not all(self._is_free(row) for row in column):
+            return
+        stem = _stem(list(found))
+        taken = {self.names[other.path] for row in column for other in self.children[row.path.rpartition(".")[0]] if other is not row}
+        if stem and stem not in taken:
+            for row in column:
+                self.names[row.path] = stem
+
+    def _is_free(self, row: Entry) -> bool:
+        return row.kind == "layer" and not row.same_as and is_stateless(row.type)
+
+    # ------------------------------------------------------------ reaching modules
+    def access(self, owner: str, path: str, where: str) -> str:
+        """The expression by which code of the module at `owner` reaches what is registered at `path`.
+
+        Raises:
+            EmitError: `owner` holds no way to it.
+        """
+        inside = f"{owner}." if owner else ""
+        if not path.startswith(inside) or path == owner:
+            path = self._alias(inside, path, where)
+        expression, parent = "self", owner
+        for name in path[len(inside) :].split("."):
+            full = f"{parent}.{name}" if parent else name
+            expression += self._step(parent, self.names.get(full, name))
+            parent = full
+        return expression
+
+    def _alias(self, inside: str, path: str, where: str) -> str:
+        for alias in self.aliases:
+            if alias.path.startswith(inside) and (path == alias.same_as or path.startswith(f"{alias.same_as}.")):
+                return alias.path + path[len(alias.same_as) :]
+        raise EmitError(
+            f"{where} uses {path!r}, which module {inside.rstrip('.') or 'the root'!r} does not hold; "
+            "the module table needs a row there with same_as"
+        )
+
+    def _step(self, parent: str, name: str) -> str:
+        base = self.base(parent)
+        if base in (SEQUENTIAL, MODULE_LIST, PARAMETER_LIST):
+            names = [self.names[row.path] for row in self.children[parent]]
+            place = names.index(name) if name in names else -1
+            if place >= 0 and (base == SEQUENTIAL or names[: place + 1] == list(map(str, range(place + 1)))):
+                return f"[{place}]"
+        if base in (MODULE_DICT, PARAMETER_DICT):
+            return f"[{name!r}]"
+        return f".{name}" if is_identifier(name) else f".get_submodule({name!r})"
+
+    def container(self, path: str) -> tuple[str, int, int] | None:
+        """Of a module held in a Sequential or ModuleList: the container, the place in it, and how many it holds."""
+        parent, _, name = path.rpartition(".")
+        if self.base(parent) not in (SEQUENTIAL, MODULE_LIST) or not name.isdigit():
+            return None
+        names = [self.names[row.path] for row in self.children[parent]]
+        return (parent, int(name), len(names)) if names == list(map(str, range(len(names)))) else None
+
+    def class_name(self, entry: Entry) -> str:
+        """What the emitted class of a user's module, or of a container that needs a class, is called."""
+        if not entry.path:
+            return identifier(self.layout.graph.name, "the root class")
+        if not self.is_plain(entry) and entry.type:
+            return identifier(entry.type, f"the class of module {entry.path!r}")
+        name = "".join(part.capitalize() for part in entry.path.rpartition(".")[2].split("_"))
+        return name if is_identifier(name) else "Block"
+
+
+def _stem(names: list[str]) -> str:
+    """The longest name, or part of a name up to an underscore, with which all names begin."""
+    candidate = min(names, key=len)
+    while candidate:
+        if all(name == candidate or name.startswith(f"{candidate}_") for name in names):
+            return candidate
+        candidate = candidate.rpartition("_")[0]
+    return ""
+
+
