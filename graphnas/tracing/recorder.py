@@ -48,7 +48,7 @@ class Recorder:
         self.failed = ""
         self._writes: dict[int, list[Step]] = {}
         self._guards: set[Any] = set()
-        self._grad_modes: list[tuple[bool, bool]] = []  # (mode before, mode entered)
+        self._grad_modes: list[bool] = []  # what the open region has set; a nested one that changes nothing is none
         self._thread = threading.get_ident()
 
     # ------------------------------------------------------------ running
@@ -318,11 +318,12 @@ class Recorder:
     # ------------------------------------------------------------ gradient mode
     def switch_gradients(self, enabled: bool, frame: FrameType) -> None:
         """`torch._C._set_grad_enabled` is called: a region of the graph begins or ends."""
-        if self._grad_modes and self._grad_modes[-1][0] == enabled:
-            _, entered = self._grad_modes.pop()
-            self.step(Call(EXIT_GRAD_MODE), (entered,), {}, "exit_grad_mode", frame)
+        if enabled == torch.is_grad_enabled():
+            return
+        if self._grad_modes:
+            self.step(Call(EXIT_GRAD_MODE), (self._grad_modes.pop(),), {}, "exit_grad_mode", frame)
         else:
-            self._grad_modes.append((torch.is_grad_enabled(), enabled))
+            self._grad_modes.append(enabled)
             self.step(Call(ENTER_GRAD_MODE), (enabled,), {}, "enter_grad_mode", frame)
 
     def _check_gradients(self, depth: int, what: str) -> None:

@@ -1,0 +1,149 @@
+"""What one run would freeze is kept symbolic or guarded: never silently wrong, and not needlessly refused."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from graphnas.ir.choice import Apply
+from graphnas.ir.graph import Graph
+from graphnas.ir.node import GUARD, Call
+from graphnas.tracing.tracer import Tracer, trace
+from tests.tracing.comparison import same
+from tests.tracing.interpreter import GuardError, Interpreter
+
+
+def module(forward: Callable[..., Any]) -> nn.Module:
+    """A module with that forward."""
+    return type("Module", (nn.Module,), {"forward": lambda self, x: forward(x)})()
+
+
+def guards(graph: Graph) -> list[Any]:
+    """The guards of a graph."""
+    return [node for node in graph.nodes if isinstance(node.op, Call) and node.op.target == GUARD]
+
+
+def loop(x: Tensor) -> Tensor:
+    for _ in range(x.shape[0]):
+        x = x + 1
+    return x
+
+
+def iterate(x: Tensor) -> Tensor:
+    return sum(row * place for place, row in enumerate(x))  # type: ignore[return-value]
+
+
+def unpack(x: Tensor) -> Tensor:
+    first, second = x.split(3, dim=1)
+    return first + second
+
+
+FREE = {  # traced at (2, 6): equal at every batch size, and no guard
+    "shape arithmetic": lambda x: x.reshape(x.shape[0] * 2, x.shape[1] // 2) / x.size(0),
+    "numel": lambda x: x / x.numel(),
+    "square root": lambda x: x / math.sqrt(x.shape[0]),
+    "ceil": lambda x: x * math.ceil(x.shape[0] / 4),
+    "floor": lambda x: x * math.floor(x.shape[0] / 4),
+    "negative": lambda x: x * -x.shape[0],
+    "slice": lambda x: x[: x.shape[0] // 2 + 1],
+    "unpack": unpack,
+    "index": lambda x: x.chunk(2, dim=1)[1],
+    "item": lambda x: x * x.sum().item(),
+    "same size": lambda x: x + 1 if x.shape[0] == x.shape[0] else x,
+    "size of a new tensor": lambda x: torch.arange(x.shape[0] + 1),
+    "interpolate": lambda x: F.interpolate(x[None], scale_factor=2.0),
+    "default sizes": lambda x: F.interpolate(x[None], size=x.shape[0] * 3),
+}
+GUARDED = {  # traced at (2, 6): equal where admitted, refused at (3, 6)
+    "loop": loop,
+    "iterate": iterate,
+    "length": lambda x: x * len(x),
+    "integer": lambda x: x * int(x.shape[0] * 1.5),
+    "comparison": lambda x: x * 2 if x.shape[0] < 3 else x,
+    "truth": lambda x: x * 2 if x.shape[0] - 3 else x,
+    "repetition": lambda x: torch.cat([x] * x.shape[0]),
+    "parts": lambda x: torch.stack([part.sum() for part in x.split(1)]),
+    "parts counted": lambda x: x * len(x.unbind()),
+    "last part": lambda x: x.unbind()[-1],
+    "data": lambda x: x * 2 if x.shape[0] * x.sum() * 0 + x.shape[0] < 2.5 else x,
+    "number": lambda x: x * int(x.sum() * 0 + x.shape[0]),
+    "list": lambda x: torch.tensor([len(x[:, 0].tolist())]),
+    "bits": lambda x: x * (x.shape[0] & 2),
+    "largest": lambda x: x * max(x.shape[0], 3),
+}
+
+
+@pytest.mark.parametrize("name", FREE)
+def test_size_stays_symbolic(name: str) -> None:
+    model = module(FREE[name])
+    graph = trace(model, torch.ones(2, 6))
+    assert not guards(graph)
+    for batch in (2, 3, 5):
+        x = torch.arange(batch * 6.0).reshape(batch, 6)
+        assert same(Interpreter(graph, model)(x), model(x))
+
+
+@pytest.mark.parametrize("name", GUARDED)
+def test_decision_is_guarded(name: str) -> None:
+    model = module(GUARDED[name])
+    graph = trace(model, torch.ones(2, 6))
+    x = torch.arange(12.0).reshape(2, 6)
+    assert same(Interpreter(graph, model)(x), model(x))
+    with pytest.raises(GuardError, match=r"test_guards\.py:\d+"):
+        Interpreter(graph, model)(torch.ones(3, 6))
+
+
+def test_rank_is_guarded() -> None:
+    model = module(lambda x: x[None] if x.dim() == 2 else x)
+    graph = trace(model, torch.ones(2, 6))
+    assert [guard.args[0].fn for guard in guards(graph)] == ["=="]
+    with pytest.raises(GuardError):
+        Interpreter(graph, model)(torch.ones(1, 2, 6))
+
+
+def test_guard_is_recorded_once_a_line() -> None:
+    def forward(x: Tensor) -> Tensor:
+        for _ in (1, 2, 3):
+            if x.shape[0] > 1:
+                pass
+        return x + 1
+
+    assert len(guards(trace(module(forward), torch.ones(2, 6)))) == 1
+
+
+def test_outcome_false_is_recorded_as_not() -> None:
+    graph = trace(module(lambda x: x + 1 if x.shape[0] > 5 else x - 1), torch.ones(2, 6))
+    (guard,) = guards(graph)
+    assert isinstance(guard.args[0], Apply) and guard.args[0].fn == "not"
+
+
+def test_libraries_are_told_that_they_are_compiled_unless_exact() -> None:
+    def forward(x: Tensor) -> Tensor:
+        return x + 1 if torch.compiler.is_compiling() else x - 1
+
+    targets = [
+        [node.op.target for node in tracer.trace(module(forward), torch.ones(2)).nodes]  # type: ignore[union-attr]
+        for tracer in (Tracer(), Tracer(exact=True))
+    ]
+    assert targets == [["torch.Tensor.__add__"], ["torch.Tensor.__sub__"]]
+
+
+def test_fixed_parameters_are_told() -> None:
+    class Optional(nn.Module):
+        def forward(self, x: Tensor, mask: Tensor | None = None, steps: int = 2, *, scale: float) -> Tensor:
+            return x * steps * scale
+
+    graph = trace(Optional(), torch.ones(2), scale=0.5)
+    found = {p.name: (p.kind, p.required, p.fixed, p.value) for p in graph.signature}
+    assert found == {
+        "x": ("positional", True, False, None),
+        "mask": ("positional", False, True, None),
+        "steps": ("positional", False, True, 2),
+        "scale": ("keyword", True, True, 0.5),
+    }

@@ -1,0 +1,190 @@
+"""Whatever happens during a trace, the model and torch are afterwards as they were before."""
+
+from __future__ import annotations
+
+import builtins
+import math
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from graphnas.errors import TraceError
+from graphnas.tracing.tracer import trace
+from tests.tracing import networks
+
+
+class Busy(nn.Module):
+    """Changes itself in every way that a forward can, and raises if told to."""
+
+    def __init__(self, raises: bool) -> None:
+        super().__init__()
+        self.raises = raises
+        self.fc = nn.Linear(6, 6)
+        self.norm = nn.BatchNorm1d(6)
+        self.register_buffer("count", torch.tensor(0))
+        self.seen: list[Tensor] = []
+        self.cache: dict[str, Any] = {"nested": [1]}
+        self.size = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            x = x + torch.rand_like(x)
+        self.size = x.shape[0]
+        self.seen.append(x)
+        self.cache["x"] = x
+        self.cache["nested"].append(2)
+        self.count += 1
+        with torch.no_grad():
+            self.fc.weight.mul_(2)
+            self.fc.bias.data.add_(1)
+        self.fc.weight.requires_grad_(False)
+        self.norm.eval()
+        x = x.mul_(2)
+        torch.set_grad_enabled(True)
+        if self.raises:
+            torch.set_grad_enabled(False)
+            return self.fc(x[:, :3])
+        return self.norm(self.fc(x))
+
+
+def photograph(model: nn.Module) -> Any:
+    """Everything about a model that can be seen."""
+    attributes = {
+        path: {
+            name: (id(value), list(value) if isinstance(value, list | dict | set) else None)
+            for name, value in module.__dict__.items()
+            if name != "training"
+        }
+        for path, module in model.named_modules()
+    }
+    modes = [module.training for module in model.modules()]
+    state = {key: (id(value), value.tolist()) for key, value in model.state_dict(keep_vars=True).items()}
+    flags = [(p.requires_grad, p.grad) for p in model.parameters()]
+    return attributes, modes, state, flags
+
+
+def surroundings() -> Any:
+    """What a trace replaces in torch and Python, and the generators."""
+    return (
+        nn.Module.__dict__.get("__call__"),
+        "training" in nn.Module.__dict__,
+        torch.compiler.is_compiling,
+        torch.compiler.is_exporting,
+        torch.autograd.Function.__dict__.get("apply"),
+        torch.autocast.__enter__,
+        torch.from_numpy,
+        builtins.range,
+        [getattr(math, name) for name in dir(math)],
+        torch.is_grad_enabled(),
+        torch.get_rng_state().tolist(),
+        random.getstate(),
+    )
+
+
+@pytest.mark.parametrize("grad", [True, False])
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("raises", [True, False])
+def test_model_is_as_it_was(raises: bool, training: bool, grad: bool) -> None:
+    model = Busy(raises).train(training)
+    model.norm.train(not training)
+    x = torch.randn(4, 6)
+    kept = x.clone()
+    with torch.set_grad_enabled(grad):
+        before = photograph(model), surroundings()
+        if raises:
+            with pytest.raises(TraceError):
+                trace(model, x)
+        else:
+            trace(model, x)
+        assert (photograph(model), surroundings()) == before
+    assert torch.equal(x, kept)
+
+
+def test_containers_are_refilled_in_order() -> None:
+    class Popping(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.items = {"a": 1, "b": 2}
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.items["a"] = self.items.pop("a")
+            return x + 1
+
+    model = Popping()
+    trace(model, torch.zeros(1))
+    assert list(model.items) == ["a", "b"]
+
+
+# ---------------------------------------------------------------- errors
+class Raising(nn.Module):
+    """Raises in an inner module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = networks.Block()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner(x)
+
+
+class Double(torch.autograd.Function):
+    """A function with a backward of its own."""
+
+    @staticmethod
+    def forward(context: Any, x: Tensor) -> Tensor:
+        return x * 2
+
+    @staticmethod
+    def backward(context: Any, grad: Tensor) -> Tensor:
+        return grad * 3
+
+
+def failing(forward: Callable[[nn.Module, Tensor], Any]) -> nn.Module:
+    """A module with that forward."""
+    return type("Failing", (nn.Module,), {"forward": forward})()
+
+
+ROWS: dict[str, tuple[nn.Module, tuple[Any, ...], tuple[str, ...]]] = {
+    "wrong shape": (Raising(), (torch.zeros(2, 5),), ("'inner.fc' (Linear)", "networks.py:", "float32[2, 5]", "RuntimeError")),
+    "too many inputs": (Raising(), (1, 2, 3), ("do not fit", "Raising.forward(", "too many positional")),
+    "no inputs": (Raising(), (), ("do not fit", "missing a required argument: 'x'")),
+    "own backward": (failing(lambda self, x: Double.apply(x)), (torch.zeros(2),), ("backward of its own", "test_untouched.py:", "plain torch functions")),
+    "numpy": (failing(lambda self, x: torch.tensor(x.numpy())), (torch.zeros(2),), ("numpy", "test_untouched.py:")),
+    "from numpy": (failing(lambda self, x: x + torch.from_numpy(ARRAY)), (torch.zeros(2),), ("numpy", "test_untouched.py:")),
+    "python random": (failing(lambda self, x: x * random.random()), (torch.zeros(2),), ("Python's random", "torch.rand")),
+    "output": (failing(lambda self, x: object()), (torch.zeros(2),), ("returns a object", "data classes")),
+    "beside a tensor": (failing(lambda self, x: x[0]), ([torch.zeros(2), 3],), ("has 3 beside tensors",)),
+    "no module": (torch.relu, (torch.zeros(2),), ("cannot be traced",)),  # type: ignore[dict-item]
+    "gradients left off": (failing(lambda self, x: (torch.set_grad_enabled(False), x + 1)[1]), (torch.zeros(2),), ("gradients switched", "no_grad")),
+}
+ARRAY = torch.zeros(2).numpy()
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_error_says_what_where_and_what_to_do(row: str) -> None:
+    model, args, parts = ROWS[row]
+    before = surroundings()
+    with pytest.raises(TraceError) as caught:
+        trace(model, *args)
+    for part in parts:
+        assert part in str(caught.value), str(caught.value)
+    assert surroundings() == before
+
+
+def test_error_keeps_its_cause() -> None:
+    with pytest.raises(TraceError) as caught:
+        trace(Raising(), torch.zeros(2, 5))
+    assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+def test_autocast_inside_is_refused() -> None:
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        with torch.autocast("cpu"):
+            return x @ x
+
+    with pytest.raises(TraceError, match="autocast"):
+        trace(failing(forward), torch.zeros(2, 2))
