@@ -45,7 +45,9 @@ def _register(root: nn.Module, entry: Entry) -> None:
         case "constant":
             holder.register_buffer(name, tensor_of(entry.config), persistent=False)
         case "none":
-            getattr(holder, {"module": "add_module", "buffer": "register_buffer"}.get(entry.type, "register_parameter"))(name, None)
+            getattr(
+                holder, {"module": "add_module", "buffer": "register_buffer"}.get(entry.type, "register_parameter")
+            )(name, None)
 
 
 def _tie(root: nn.Module, holder: nn.Module, name: str, entry: Entry) -> None:

@@ -295,12 +295,16 @@ def _leaves(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: di
     raise recorder.refuse("a tensor is handed to numpy", "Compute with torch functions.")
 
 
-def _gradients(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> None:
-    recorder.switch_gradients(*args, frame)
+def _gradients(
+    recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType
+) -> None:
+    recorder.switch_gradients(args[0], frame)
     function(*args)
 
 
-def _set_item(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> None:
+def _set_item(
+    recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType
+) -> None:
     step = _step(recorder, "torch.Tensor.__setitem__", args, kwargs, frame)
     recorder.before_write(args[0])
     function(*args, **kwargs)

@@ -57,7 +57,8 @@ def _parameters(kind: type[nn.Module]) -> tuple[inspect.Parameter, ...]:
     return tuple(
         parameter
         for parameter in found
-        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) and parameter.name not in _NOT_SETTINGS
+        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        and parameter.name not in _NOT_SETTINGS
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Mapping
 from typing import Any
 
@@ -85,14 +86,16 @@ class _Conversion:
         for parameter in self._graph.signature:
             stars = {"var_positional": "*", "var_keyword": "**"}.get(parameter.kind, "")
             default = () if parameter.required or stars else (self._arg(parameter.value),)
-            given[parameter.name] = self._fx.placeholder(stars + parameter.name, default_value=default[0]) if default else (
-                self._fx.placeholder(stars + parameter.name)
+            given[parameter.name] = (
+                self._fx.placeholder(stars + parameter.name, default_value=default[0])
+                if default
+                else (self._fx.placeholder(stars + parameter.name))
             )
         for item in self._graph.inputs:
             value = given[item.path[0]] if item.path[0] in given else self._fx.placeholder(str(item.path[0]))
             given.setdefault(str(item.path[0]), value)
             for step in item.path[1:]:
-                value = self._fx.call_function(resolve("operator.getitem"), (value, step))
+                value = self._fx.call_function(operator.getitem, (value, step))
             self._values[item.name] = value
 
     def _runs(self, node: Node) -> bool:
@@ -130,9 +133,22 @@ class _Conversion:
                 return self._fx.call_function(_OWN[target], args, kwargs)
             case _ if target in ATTRIBUTES:
                 return self._fx.call_function(getattr, (args[0], target.rpartition(".")[2]))
+            case _ if target.startswith("torch.Tensor.__") and not kwargs:
+                return self._operator(target.rpartition(".")[2], args)
             case _ if target.startswith("torch.Tensor."):
                 return self._fx.call_method(target.rpartition(".")[2], args, kwargs)
         return self._fx.call_function(resolve(target), args, kwargs)
+
+    def _item(self, value: Any, step: int | str) -> Any:
+        return self._fx.call_function(operator.getitem, (value, step))
+
+    def _operator(self, name: str, args: tuple[Any, ...]) -> Any:
+        """An operator as fx has it, so that its code reads `a + b`."""
+        bare = name.strip("_")
+        for spelled in (bare, f"{bare}_"):
+            if hasattr(operator, spelled):
+                return self._fx.call_function(getattr(operator, spelled), args)
+        return self._fx.call_method(name, args)
 
     def _plain(self, kwargs: FrozenDict[str, Arg]) -> dict[str, Any]:
         return {key: self._arg(value) for key, value in kwargs.items()}
@@ -140,8 +156,7 @@ class _Conversion:
     def _arg(self, tree: Arg) -> Any:
         match tree:
             case Ref(name=name, item=item):
-                get = resolve("operator.getitem")
-                return functools.reduce(lambda value, step: self._fx.call_function(get, (value, step)), item, self._values[name])
+                return functools.reduce(self._item, item, self._values[name])
             case Size(of=of, dim=None):
                 return self._fx.call_method("numel", (self._arg(of),))
             case Size(of=of, dim=dim):
@@ -187,7 +202,9 @@ def guard(test: bool, where: str) -> None:
         RuntimeError: `test` is false.
     """
     if not test:
-        raise RuntimeError(f"{where} decides differently than when the graph was traced; trace with an example like this input")
+        raise RuntimeError(
+            f"{where} decides differently than when the graph was traced; trace with an example like this input"
+        )
 
 
 def enter_grad_mode(enabled: bool) -> bool:

@@ -78,11 +78,15 @@ def interface(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], r
     try:
         bound = signature.bind(*args, **kwargs)
     except TypeError as error:
-        raise TraceError(f"the example inputs do not fit: {error}\n  at {where}. Give one value a parameter.") from error
+        raise TraceError(
+            f"the example inputs do not fit: {error}\n  at {where}. Give one value a parameter."
+        ) from error
     inputs: list[Input] = []
     for name, value in bound.arguments.items():
         for path, tensor in _tensors(value, (name,), where):
-            inputs.append(Input(_free(path, reserved), path, tuple(map(int, tensor.shape)), constant_name(tensor.dtype)))
+            inputs.append(
+                Input(_free(path, reserved), path, tuple(map(int, tensor.shape)), constant_name(tensor.dtype))
+            )
     parameters = [_parameter(parameter, bound, where) for parameter in signature.parameters.values()]
     return Interface(bound, tuple(parameters), tuple(inputs))
 

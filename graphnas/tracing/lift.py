@@ -134,7 +134,9 @@ class Lift:
                     names.setdefault(ref, name)
 
     # ------------------------------------------------------------ nodes
-    def _add(self, box: Box, steps: list[Step], args: tuple[Arg, ...], kwargs: FrozenDict[str, Arg], when: Expr | None) -> None:
+    def _add(
+        self, box: Box, steps: list[Step], args: tuple[Arg, ...], kwargs: FrozenDict[str, Arg], when: Expr | None
+    ) -> None:
         step = steps[0]
         op = step.op
         if isinstance(op, Layer):

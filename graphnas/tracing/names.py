@@ -29,7 +29,9 @@ def resolve(name: str) -> Any:
     try:
         return functools.reduce(getattr, attributes, _ROOTS[root])
     except (KeyError, AttributeError):
-        raise GraphError(f"{name} does not exist in the installed torch; install the version the graph was made with") from None
+        raise GraphError(
+            f"{name} does not exist in the installed torch; install the version the graph was made with"
+        ) from None
 
 
 @functools.cache

@@ -14,7 +14,7 @@ from torch import nn
 
 from graphnas.ir import targets
 from graphnas.tracing import sources
-from graphnas.tracing.sizes import Symbolic, plain, pin
+from graphnas.tracing.sizes import Symbolic, pin, plain
 
 _ABSENT = object()
 
@@ -132,7 +132,9 @@ def refused(refuse: Callable[[str, str], Exception], listening: Callable[[], boo
 
     def enter(context: torch.autocast) -> Any:
         if listening() and context._enabled:
-            raise refuse("autocast is entered inside the model", "Put `with torch.autocast(...)` around the call of the model.")
+            raise refuse(
+                "autocast is entered inside the model", "Put `with torch.autocast(...)` around the call of the model."
+            )
         return original_enter(context)
 
     def from_numpy(array: Any) -> Any:

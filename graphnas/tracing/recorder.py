@@ -250,7 +250,9 @@ class Recorder:
         return torch.Size([symbolic(size, Size(value, place), self) for place, size in enumerate(shape)])  # type: ignore[arg-type]
 
     # ------------------------------------------------------------ modules
-    def _enter(self, original: Callable[..., Any], module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _enter(
+        self, original: Callable[..., Any], module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         path = self.registry.path(module, self.call.path)
         if not path:
             return original(module, *args, **kwargs)  # the root, or built on the way: part of the caller
@@ -266,7 +268,7 @@ class Recorder:
             step = self.step(op, *self.arguments(args, kwargs), op.path, sys._getframe(2))
             self.find_writers(step, args, kwargs)
             if op.config.get("max_norm") is not None:
-                self.before_write(module.weight)
+                self.before_write(module.get_parameter("weight"))
             with self.quiet():
                 result = self._attempt(original, module, op.path, args, kwargs)
             if op.config.get("inplace") is True:

@@ -188,7 +188,15 @@ def _divmod(self: Any, other: Any) -> Any:
 
 def _methods() -> dict[str, Callable[..., Any]]:
     found: dict[str, Callable[..., Any]] = {}
-    for method, name in (("add", "+"), ("sub", "-"), ("mul", "*"), ("truediv", "/"), ("floordiv", "//"), ("mod", "%"), ("pow", "**")):
+    for method, name in (
+        ("add", "+"),
+        ("sub", "-"),
+        ("mul", "*"),
+        ("truediv", "/"),
+        ("floordiv", "//"),
+        ("mod", "%"),
+        ("pow", "**"),
+    ):
         found[f"__{method}__"] = _arithmetic(name, reflected=False)
         found[f"__r{method}__"] = _arithmetic(name, reflected=True)
     for method, name in (("eq", "=="), ("ne", "!="), ("lt", "<"), ("le", "<="), ("gt", ">"), ("ge", ">=")):

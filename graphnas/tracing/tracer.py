@@ -212,7 +212,9 @@ def _registry(model: nn.Module) -> Registry:
     if not isinstance(model, nn.Module):
         raise TraceError(f"a {type(model).__name__} cannot be traced; give a torch.nn.Module")
     if isinstance(model, torch.jit.ScriptModule):
-        raise TraceError(f"{type(model).__name__} is scripted, and its calls are not seen; give the module it was made from")
+        raise TraceError(
+            f"{type(model).__name__} is scripted, and its calls are not seen; give the module it was made from"
+        )
     return Registry(model)
 
 

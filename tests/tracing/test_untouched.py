@@ -149,17 +149,37 @@ def failing(forward: Callable[[nn.Module, Tensor], Any]) -> nn.Module:
 
 
 ROWS: dict[str, tuple[nn.Module, tuple[Any, ...], tuple[str, ...]]] = {
-    "wrong shape": (Raising(), (torch.zeros(2, 5),), ("'inner.fc' (Linear)", "networks.py:", "float32[2, 5]", "RuntimeError")),
+    "wrong shape": (
+        Raising(),
+        (torch.zeros(2, 5),),
+        ("'inner.fc' (Linear)", "networks.py:", "float32[2, 5]", "RuntimeError"),
+    ),
     "too many inputs": (Raising(), (1, 2, 3), ("do not fit", "Raising.forward(", "too many positional")),
     "no inputs": (Raising(), (), ("do not fit", "missing a required argument: 'x'")),
-    "own backward": (failing(lambda self, x: Double.apply(x)), (torch.zeros(2),), ("backward of its own", "test_untouched.py:", "plain torch functions")),
+    "own backward": (
+        failing(lambda self, x: Double.apply(x)),
+        (torch.zeros(2),),
+        ("backward of its own", "test_untouched.py:", "plain torch functions"),
+    ),
     "numpy": (failing(lambda self, x: torch.tensor(x.numpy())), (torch.zeros(2),), ("numpy", "test_untouched.py:")),
-    "from numpy": (failing(lambda self, x: x + torch.from_numpy(ARRAY)), (torch.zeros(2),), ("numpy", "test_untouched.py:")),
-    "python random": (failing(lambda self, x: x * random.random()), (torch.zeros(2),), ("Python's random", "torch.rand")),
+    "from numpy": (
+        failing(lambda self, x: x + torch.from_numpy(ARRAY)),
+        (torch.zeros(2),),
+        ("numpy", "test_untouched.py:"),
+    ),
+    "python random": (
+        failing(lambda self, x: x * random.random()),
+        (torch.zeros(2),),
+        ("Python's random", "torch.rand"),
+    ),
     "output": (failing(lambda self, x: object()), (torch.zeros(2),), ("returns a object", "data classes")),
     "beside a tensor": (failing(lambda self, x: x[0]), ([torch.zeros(2), 3],), ("has 3 beside tensors",)),
     "no module": (torch.relu, (torch.zeros(2),), ("cannot be traced",)),  # type: ignore[dict-item]
-    "gradients left off": (failing(lambda self, x: (torch.set_grad_enabled(False), x + 1)[1]), (torch.zeros(2),), ("gradients switched", "no_grad")),
+    "gradients left off": (
+        failing(lambda self, x: (torch.set_grad_enabled(False), x + 1)[1]),
+        (torch.zeros(2),),
+        ("gradients switched", "no_grad"),
+    ),
 }
 ARRAY = torch.zeros(2).numpy()
 
