@@ -23,6 +23,7 @@ _OPENED = frozenset(("torch.nn.Transformer", "torch.nn.TransformerDecoderLayer")
 _NOT_SETTINGS = frozenset(("device", "_weight", "_freeze"))
 _PRIVATE = frozenset(("training", "_parameters", "_buffers", "_modules"))
 _SCALARS = (int, float, str, tuple, list, bool, type(None))
+_ATOMS = frozenset((bool, int, float, str))
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 Config = FrozenDict[str, Arg]
@@ -75,6 +76,9 @@ def _config(module: nn.Module) -> dict[str, Any] | None:
 
 def _setting(module: nn.Module, parameter: inspect.Parameter) -> Any:
     name = parameter.name
+    value = module.__dict__.get(name)
+    if value is not None and type(value) in _ATOMS:
+        return value
     match module, name:
         case _, "dtype":
             tensors = (tensor for tensor in module.parameters(recurse=False) if tensor.is_floating_point())
@@ -97,7 +101,7 @@ def _collapsed(module: nn.Module, value: Any) -> Any:
     """A convolution's (3, 3) as 3, so that equal layers have equal arguments however they were written."""
     if type(value) is list:
         value = tuple(value)
-    if isinstance(module, nn.modules.conv._ConvNd) and type(value) is tuple and value:
+    if type(value) is tuple and value and isinstance(module, nn.modules.conv._ConvNd):
         if all(type(item) is int and item == value[0] for item in value):
             return value[0]
     return value
@@ -133,12 +137,16 @@ def _encoder_parts(module: nn.TransformerEncoderLayer) -> Iterator[tuple[nn.Modu
 
 
 def _is_data(value: Any) -> bool:
+    if type(value) in _ATOMS:
+        return True
     if isinstance(value, tuple):
         return all(map(_is_data, value))
     return isinstance(value, bool | int | float | str | torch.dtype | torch.device) or value is None
 
 
 def _argument(value: Any) -> Arg:
+    if type(value) in _ATOMS:
+        return value
     match value:
         case torch.dtype():
             return Constant(constant_name(value))
@@ -201,7 +209,7 @@ def _agree(found: Facts, expected: Facts) -> bool:
     their_tensors, their_settings, their_parts, _ = expected
     if hooked or tensors != their_tensors or len(parts) != len(their_parts):
         return False
-    if any(name in their_settings and _text(value) != _text(their_settings[name]) for name, value in settings.items()):
+    if any(name in their_settings and not _equal(value, their_settings[name]) for name, value in settings.items()):
         return False
     return all(
         name == other and kind is their_kind and _agree(facts, their_facts)
@@ -209,11 +217,18 @@ def _agree(found: Facts, expected: Facts) -> bool:
     )
 
 
-def _text(value: Any) -> str:
-    return repr(tuple(value) if isinstance(value, list) else value)
+def _equal(first: Any, second: Any) -> bool:
+    """Equality that tells 1, 1.0 and True apart, but not lists and tuples."""
+    if isinstance(first, list | tuple) and isinstance(second, list | tuple):
+        return len(first) == len(second) and all(map(_equal, first, second))
+    return type(first) is type(second) and bool(first == second)
 
 
 def tensors_of(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """A layer's parameters and buffers by their names inside it."""
+    if not module._modules:  # walking is slow, and most layers have no parts
+        yield from ((name, tensor) for name, tensor in module._parameters.items() if tensor is not None)
+        yield from ((name, tensor) for name, tensor in module._buffers.items() if tensor is not None)
+        return
     yield from module.named_parameters(remove_duplicate=False)
     yield from module.named_buffers(remove_duplicate=False)

@@ -52,7 +52,7 @@ def to_fx(graph: Graph, weights: Mapping[str, Tensor] | None = None, training: b
     """
     if graph.choices:
         raise GraphError(
-            f"graph {graph.name} has open choices ({', '.join(graph.choices)}), which fx cannot hold; specialize it first"
+            f"graph {graph.name} has open choices ({', '.join(graph.choices)}), which fx cannot hold; specialize it"
         )
     root = assemble(graph)
     if weights is not None:

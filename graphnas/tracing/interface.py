@@ -135,7 +135,7 @@ def _parameter(parameter: inspect.Parameter, bound: inspect.BoundArguments, wher
     try:
         default = None if parameter.default is parameter.empty else argument(parameter.default, _unwanted)
     except NotAnArgumentError:
-        default = None  # it cannot be written down; the graph was traced with it, and None stands for leaving it out
+        default = None  # it cannot be written down: the graph was traced with it, and None stands for it
     return Parameter(name, kind, required, True, default)
 
 

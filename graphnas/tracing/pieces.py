@@ -12,7 +12,7 @@ from graphnas.tracing import sources
 
 
 class Pieces(tuple[Any, ...]):
-    """A tuple that guards its length as soon as somebody looks at it, but not where `a, b = pieces` checks it anyway."""
+    """A tuple that guards its length when somebody looks at it, but not where `a, b = pieces` checks it anyway."""
 
     counted: Callable[[], None]
 

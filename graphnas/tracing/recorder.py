@@ -269,8 +269,11 @@ class Recorder:
             self.find_writers(step, args, kwargs)
             if op.config.get("max_norm") is not None:
                 self.before_write(module.get_parameter("weight"))
-            with self.quiet():
+            self.listening = False
+            try:
                 result = self._attempt(original, module, op.path, args, kwargs)
+            finally:
+                self.listening = True
             if op.config.get("inplace") is True:
                 self.wrote(step, args[0] if args else next(iter(kwargs.values())))
             return self.bind(result, step)

@@ -57,7 +57,8 @@ class Table:
 
     @staticmethod
     def _layer(module: nn.Module, path: str, entry: Entry, earlier: str) -> Entry:
-        frozen = tuple(name for name, parameter in module.named_parameters() if not parameter.requires_grad)
+        parameters = module.named_parameters() if module._modules else _present(module._parameters)
+        frozen = tuple(name for name, parameter in parameters if not parameter.requires_grad)
         return Entry(path, "layer", entry.type, entry.config, frozen, "" if earlier == path else earlier)
 
     def _ties(self, module: nn.Module, path: str) -> Iterator[Entry]:
@@ -95,6 +96,10 @@ class Table:
         elif kind == "buffer":
             config["persistent"] = persistent
         return FrozenDict(config)
+
+
+def _present(tensors: Mapping[str, Tensor | None]) -> Iterator[tuple[str, Tensor]]:
+    return ((name, tensor) for name, tensor in tensors.items() if tensor is not None)
 
 
 def _below(path: str, name: str) -> str:
