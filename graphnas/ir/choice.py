@@ -179,7 +179,7 @@ class Choice(Expr):
 
     def positions(self, value: Option) -> tuple[int, ...]:
         """Which of `options` a value of `domain` picks."""
-        return tuple(self.options.index(option) for option in (value if self.take != 1 else (value,)))  # type: ignore[union-attr]
+        return tuple(self.options.index(option) for option in (value if self.take != 1 else (value,)))  # type: ignore[union-attr, attr-defined]
 
 
 @dataclass(frozen=True, slots=True)
