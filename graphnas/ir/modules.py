@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import base64
+import math
+import re
+import zlib
 from collections.abc import Collection
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from graphnas.errors import nearest
 from graphnas.ir import targets
-from graphnas.ir.node import Entry
+from graphnas.ir.frozen import FrozenDict
+from graphnas.ir.node import Arg, Constant, Entry, List
 from graphnas.ir.values import check_value, is_allowed, is_dotted, is_identifier, is_line, is_path, permission, refuse
 
 if TYPE_CHECKING:
     from graphnas.ir.graph import Graph
 
 TENSORS = ("parameter", "buffer", "constant")
+SETTINGS = ("shape", "dtype", "requires_grad", "persistent", "value")
+MAX_ELEMENTS = 2**26  # of a tensor whose value a graph carries
 KINDS = ("module", "layer", *TENSORS, "none", "opaque")
 
 
@@ -34,7 +42,10 @@ def check_modules(graph: Graph, allow: Collection[str]) -> None:
         if entry is not table[0]:
             _check_place(entry, earlier, where)
         _check_type(entry, allow, where)
-        check_value(entry.config, (), where)
+        if entry.kind in TENSORS:
+            _check_tensor(entry, where)
+        else:
+            check_value(entry.config, (), where)
         if entry.same_as:
             _check_twin(entry, earlier, where)
         if not all(map(is_dotted, entry.frozen)):
@@ -68,6 +79,68 @@ def _check_twin(entry: Entry, earlier: dict[str, Entry], where: str) -> None:
             where,
             "The first of several names owns what they share.",
         )
+
+
+def _check_tensor(entry: Entry, where: str) -> None:
+    """Checks a tensor's settings; its value has as many elements as its shape says, packed or not."""
+    config = entry.config
+    if not set(config) <= {*SETTINGS}:
+        refuse(f"a tensor has the settings {', '.join(config):.100}", where, f"It may have {', '.join(SETTINGS)}.")
+    check_value(FrozenDict({key: item for key, item in config.items() if key != "value"}), (), where)
+    if "value" not in config:
+        return
+    shape, dtype = config.get("shape"), config.get("dtype")
+    if (
+        type(shape) is not tuple
+        or not all(type(size) is int and size >= 0 for size in shape)
+        or type(dtype) is not Constant
+    ):
+        refuse(f"a value has the shape {shape!r:.100} and dtype {dtype!r:.100}", where, "Give it both.")
+    count = math.prod(shape)
+    match config["value"]:
+        case {"arange": number, **rest} if not rest:
+            fits = number == count
+        case {"fill": element, **rest} if not rest:
+            fits = type(element) in (bool, int, float, complex)
+        case {"base85": str() as packed, **rest} if not rest:
+            fits = count <= MAX_ELEMENTS and _unpacked_size(packed, count * _bytes(dtype.name)) == count * _bytes(
+                dtype.name
+            )
+        case value:
+            check_value(value, (), where)
+            fits = _listed_size(value) == count
+    if not fits or count > MAX_ELEMENTS:
+        refuse(
+            f"the value {config['value']!r:.100} is not one of {count} elements of {dtype.name}",
+            where,
+            f"A graph carries at most {MAX_ELEMENTS}; register larger tensors as parameters or buffers.",
+        )
+
+
+def _bytes(dtype: str) -> int:
+    bits = re.fullmatch(r"torch\.(?:b?float|u?int|complex)(\d+)\w*", dtype)
+    return int(bits[1]) // 8 if bits else 1
+
+
+@lru_cache(maxsize=64)
+def _unpacked_size(packed: str, limit: int) -> int:
+    """How many bytes a packed value has; one more than `limit` stands for any more. -1: it is not packed at all."""
+    if len(packed) > limit + limit // 2 + 100:
+        return -1
+    try:
+        unpacking = zlib.decompressobj()
+        content = unpacking.decompress(base64.b85decode(packed), limit + 1)
+    except (ValueError, zlib.error):
+        return -1
+    return len(content) if unpacking.eof or len(content) > limit else -1
+
+
+def _listed_size(value: Arg) -> int:
+    """How many numbers nested lists hold; -1 if they hold anything else."""
+    if isinstance(value, List):
+        sizes = [_listed_size(item) for item in value.items]
+        return sum(sizes) if min(sizes, default=0) >= 0 else -1
+    return 1 if type(value) in (bool, int, float, complex) else -1
 
 
 def _check_type(entry: Entry, allow: Collection[str], where: str) -> None:

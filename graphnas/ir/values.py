@@ -73,7 +73,7 @@ def is_line(text: object, limit: int = MAX_NAME) -> bool:
 
 def is_allowed(name: object, allow: Collection[str]) -> bool:
     """Whether `name` stands directly in one of the modules that the caller allows."""
-    return bool(allow) and is_dotted(name) and str(name).rpartition(".")[0] in allow
+    return is_dotted(name) and "." in str(name) and str(name).rpartition(".")[0] in allow
 
 
 def permission(name: object) -> str:
@@ -221,7 +221,9 @@ def _check_application(expr: Apply, where: str) -> None:
                 refuse(f"{expr.fn!r} is applied to {arg!r:.100}", where, "Arithmetic is for numbers alone.")
     if expr.fn == "**" and not (_is_small(expr.args[1]) and not _has_power(expr.args[0])):
         refuse(f"the power {expr.args!r:.100} may grow without bound", where, f"Keep exponents within ±{MAX_EXPONENT}.")
-    if expr.fn == "in" and not (type(expr.args[1]) is tuple or (isinstance(expr.args[1], Choice) and expr.args[1].take != 1)):
+    if expr.fn == "in" and not (
+        type(expr.args[1]) is tuple or (isinstance(expr.args[1], Choice) and expr.args[1].take != 1)
+    ):
         refuse(f"'in' looks into {expr.args[1]!r:.100}", where, "Give it a tuple of options, or a choice of several.")
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from graphnas.errors import nearest
 from graphnas.ir import targets
 from graphnas.ir.choice import Choice, Expr, choices_in
+from graphnas.ir.hazards import check_hazards
 from graphnas.ir.modules import check_modules
 from graphnas.ir.node import (
     ALIAS,
@@ -70,6 +71,7 @@ def verify(graph: Graph, allow: Collection[str] = ()) -> None:
     for constraint in graph.constraints:
         _check_constraint(constraint)
     _ = graph.choices  # raises where one label stands for two choices
+    check_hazards(graph)
     _check_needed(graph)
 
 
@@ -86,10 +88,12 @@ def _check_needed(graph: Graph) -> None:
 
 def foreign(graph: Graph) -> tuple[str, ...]:
     """The modules beyond the tables that a graph names: what `allow` must hold for it to pass."""
-    types = (entry.type for entry in graph.modules if entry.kind in ("layer", "opaque"))
-    called = (node.op.target for node in graph.nodes if isinstance(node.op, Call))
-    outside = {*types} - targets.LAYERS | {*called} - targets.TARGETS
-    return tuple(sorted({name.rpartition(".")[0] for name in outside}))
+    types = {entry.type for entry in graph.modules if entry.kind in ("layer", "opaque")}
+    types |= {str(entry.config["base"]) for entry in graph.modules if entry.kind == "module" and "base" in entry.config}
+    types |= {entry.type for entry in graph.modules if entry.kind == "module" and "." in entry.type}
+    called = {node.op.target for node in graph.nodes if isinstance(node.op, Call)}
+    outside = (types - targets.LAYERS - targets.CONTAINERS) | (called - targets.TARGETS)
+    return tuple(sorted({name.rpartition(".")[0] for name in outside} - {""}))
 
 
 # ---------------------------------------------------------------- what surrounds the nodes
