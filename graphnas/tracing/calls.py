@@ -30,14 +30,15 @@ _METHOD_OF = {
 _COMPARED = {"lt": "lt", "le": "le", "gt": "gt", "ge": "ge", "eq": "eq", "ne": "ne"}
 
 # Facts about a tensor that are the same at every size: constants of the graph.
-_CONSTANT_METHODS = frozenset(
-    """is_floating_point is_complex is_contiguous element_size get_device stride storage_offset data_ptr is_signed
-    __hash__ __repr__ __format__ __str__ is_inference is_conj is_neg is_same_size untyped_storage is_pinned is_set_to
-    has_names is_shared __dir__ register_hook retain_grad _is_view is_tensor is_storage can_cast promote_types
-    result_type finfo iinfo is_grad_enabled get_default_dtype get_default_device is_autocast_enabled
-    is_inference_mode_enabled has_torch_function is_anomaly_enabled _has_compatible_shallow_copy_type manual_seed
-    __deepcopy__""".split()
-)
+_CONSTANT_METHODS = frozenset((
+    "is_floating_point", "is_complex", "is_contiguous", "element_size", "get_device", "stride", "storage_offset",
+    "data_ptr", "is_signed", "__hash__", "__repr__", "__format__", "__str__", "is_inference", "is_conj", "is_neg",
+    "is_same_size", "untyped_storage", "is_pinned", "is_set_to", "has_names", "is_shared", "__dir__",
+    "register_hook", "retain_grad", "_is_view", "is_tensor", "is_storage", "can_cast", "promote_types",
+    "result_type", "finfo", "iinfo", "is_grad_enabled", "get_default_dtype", "get_default_device",
+    "is_autocast_enabled", "is_inference_mode_enabled", "has_torch_function", "is_anomaly_enabled",
+    "_has_compatible_shallow_copy_type", "__deepcopy__",
+))  # fmt: skip
 _LEAVING = frozenset(("numpy", "__array__", "__dlpack__", "__cuda_array_interface__"))
 
 

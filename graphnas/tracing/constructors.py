@@ -101,9 +101,9 @@ def _collapsed(module: nn.Module, value: Any) -> Any:
     """A convolution's (3, 3) as 3, so that equal layers have equal arguments however they were written."""
     if type(value) is list:
         value = tuple(value)
-    if type(value) is tuple and value and isinstance(module, nn.modules.conv._ConvNd):
-        if all(type(item) is int and item == value[0] for item in value):
-            return value[0]
+    is_convolution = isinstance(module, nn.modules.conv._ConvNd)
+    if is_convolution and type(value) is tuple and value and all(type(item) is int for item in value):
+        return value[0] if len(set(value)) == 1 else value
     return value
 
 

@@ -110,8 +110,8 @@ def _tensors(value: Any, path: tuple[str | int, ...], where: str) -> Iterator[tu
         for key, item in items:
             if not _holds_tensor(item):
                 raise TraceError(
-                    f"the example input {path[0]!r} has {item!r:.100} beside tensors, at {(*path, key)!r}\n  at {where}. "
-                    "Give numbers and strings as parameters of their own, or keep them in the model."
+                    f"the example input {path[0]!r} has {item!r:.100} beside tensors, at {(*path, key)!r}\n"
+                    f"  at {where}. Give numbers and strings as parameters of their own, or keep them in the model."
                 )
             yield from _tensors(item, (*path, key), where)
 

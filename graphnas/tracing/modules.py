@@ -39,6 +39,12 @@ class Registry:
         for tensors in (model.named_parameters(remove_duplicate=False), model.named_buffers(remove_duplicate=False)):
             for path, tensor in tensors:
                 self.state.setdefault(id(tensor), Value(tensor, origin="state", name=path))
+        self._by_place = {
+            (id(module), name): self.state[id(tensor)]
+            for module in model.modules()
+            for name, tensor in (*module._buffers.items(), *module._parameters.items())
+            if tensor is not None
+        }
         # Read before anything runs: nothing of that is to be recorded.
         self._layers = {id(module): _layer(module, self._paths[id(module)][0]) for module in model.modules()}
 
@@ -56,6 +62,10 @@ class Registry:
     def class_name(self, module: nn.Module) -> str:
         """What the class of a module is called in a graph: a container's by its dotted name, the user's by its own."""
         return CONTAINERS.get(type(module)) or identifier(type(module).__name__)
+
+    def registered(self, module: nn.Module, name: str) -> Value | None:
+        """The parameter or buffer that a module had under a name before the model ran."""
+        return self._by_place.get((id(module), name))
 
     @functools.cached_property
     def _attributes(self) -> dict[int, tuple[str, str, Tensor]]:

@@ -50,6 +50,19 @@ def mode_property(on_read: Callable[[nn.Module], None]) -> property:
 
 
 @contextlib.contextmanager
+def assignments(on_assign: Callable[[nn.Module, str, Any], None]) -> Iterator[None]:
+    """Tells of every attribute that is set on a module, before it is set."""
+    original = nn.Module.__setattr__
+
+    def assign(module: nn.Module, name: str, value: Any) -> None:
+        on_assign(module, name, value)
+        original(module, name, value)
+
+    with replaced(nn.Module, "__setattr__", assign):
+        yield
+
+
+@contextlib.contextmanager
 def compiling(answer: bool) -> Iterator[None]:
     """Libraries that ask whether they are compiled are told yes, so that they take their branch-free path."""
     if not answer:
@@ -142,6 +155,12 @@ def refused(refuse: Callable[[str, str], Exception], listening: Callable[[], boo
             raise refuse("a tensor is made from a numpy array", "Compute in torch, or hold the tensor as a buffer.")
         return original_from_numpy(array)
 
+    def manual_seed(seed: Any) -> Any:
+        if listening():
+            raise refuse("the random generator is seeded inside the model", "Seed it before the model is called.")
+        return original_manual_seed(seed)
+
+    original_manual_seed = torch.manual_seed
     original_apply = torch.autograd.Function.apply.__func__
     original_enter = torch.autocast.__enter__
     original_from_numpy = torch.from_numpy
@@ -149,5 +168,6 @@ def refused(refuse: Callable[[str, str], Exception], listening: Callable[[], boo
         replaced(torch.autograd.Function, "apply", classmethod(apply)),
         replaced(torch.autocast, "__enter__", enter),
         replaced(torch, "from_numpy", from_numpy),
+        replaced(torch, "manual_seed", manual_seed),
     ):
         yield

@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 
 from graphnas.errors import TraceError
 from graphnas.ir.choice import Apply, Expr
-from graphnas.ir.node import ALIAS, ENTER_GRAD_MODE, EXIT_GRAD_MODE, GUARD, Arg, Call, Layer, Size
+from graphnas.ir.node import ALIAS, ENTER_GRAD_MODE, EXIT_GRAD_MODE, GUARD, SET_DATA, Arg, Call, Layer, Size
 from graphnas.tracing import calls, patches, sources
 from graphnas.tracing.arguments import NotAnArgumentError, argument
 from graphnas.tracing.modules import Registry
@@ -48,6 +48,7 @@ class Recorder:
         self.failed = ""
         self._writes: dict[int, list[Step]] = {}
         self._guards: set[Any] = set()
+        self._replaced: set[int] = set()
         self._grad_modes: list[bool] = []  # what the open region has set; a nested one that changes nothing is none
         self._thread = threading.get_ident()
 
@@ -85,6 +86,7 @@ class Recorder:
         with contextlib.ExitStack() as stack:
             stack.enter_context(patches.replaced(nn.Module, "__call__", call))
             stack.enter_context(patches.replaced(nn.Module, "training", patches.mode_property(self._mode_read)))
+            stack.enter_context(patches.assignments(self.assigned))
             stack.enter_context(patches.numbers(self.number))
             stack.enter_context(patches.compiling(not self.exact))
             stack.enter_context(patches.refused(self.refuse, lambda: self.listening))
@@ -133,6 +135,8 @@ class Recorder:
         found = self.known.get(id(tensor))
         if found is None or found.content is not tensor:
             found = self.registry.state.get(id(tensor))
+            if id(tensor) in self._replaced:
+                raise self.refuse("a buffer is read after another was put in its place", "Read it before, or clone it.")
             if found is not None and found.content is tensor:
                 found = Value(tensor, origin="state", name=found.name)
             else:
@@ -147,6 +151,17 @@ class Recorder:
                 f"a tensor of shape {tuple(tensor.shape)} was computed where the tracer could not see it",
                 "Scripted functions and extensions are not seen: call the Python function itself.",
             )
+        if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+            raise self.refuse(
+                "a transform of torch.func is applied, which a graph cannot hold", "Write the batched computation out."
+            )
+        memory = storage(tensor)
+        if any(_in_memory(value, memory) for value in self.known.values()):
+            raise self.refuse(
+                f"a tensor of shape {tuple(tensor.shape)} was made from an earlier one without the tracer seeing how",
+                "Parameters and tensor subclasses that forward makes are not seen: use the tensor itself.",
+            )
+        self.snapshot.watch(tensor)
         holder, name = self.registry.holder(tensor, self.call.path)
         return Value(tensor, origin="constant", name=f"{holder}.{name}" if holder else name)
 
@@ -227,6 +242,25 @@ class Recorder:
         """A step wrote to a tensor."""
         self._writes.setdefault(storage(tensor), []).append(step)
 
+    def assigned(self, module: nn.Module, name: str, value: Any) -> None:
+        """An attribute of a module is set: one that is state gets a new value in the graph."""
+        if not self.listening or not isinstance(value, Tensor):
+            return
+        state = self.registry.registered(module, name)
+        with torch._C.DisableTorchFunction():
+            if state is None or _is_same(state.content, value):
+                return
+            if isinstance(state.content, nn.Parameter):
+                raise self.refuse(
+                    f"the parameter {state.name!r} is replaced in forward", "Write to it under `torch.no_grad()`."
+                )
+            held = self.known.pop(id(state.content), None)
+            source = Value(state.content, origin="state", name=state.name) if held is None else held
+            step = self.step(Call(SET_DATA), (source, self.read(value)), {}, "set_data", sys._getframe(2))
+            self.find_writers(step, (value,), {})
+            self.snapshot.before_write(storage(state.content))
+            self._replaced.add(id(state.content))
+
     def guard(self, test: Expr, outcome: bool) -> None:
         """Python took a decision: the graph holds only while `test` comes out the same."""
         where = sources.source(sys._getframe(1))
@@ -256,6 +290,10 @@ class Recorder:
         path = self.registry.path(module, self.call.path)
         if not path:
             return original(module, *args, **kwargs)  # the root, or built on the way: part of the caller
+        if isinstance(module, torch.jit.ScriptModule):
+            raise self.refuse(
+                f"module {path!r} is scripted, and its calls are not seen", "Give the module that it was made from."
+            )
         layer = self.registry.layer(module)
         if layer is not None:
             return self._layer(original, module, layer, args, kwargs)
@@ -269,13 +307,18 @@ class Recorder:
             self.find_writers(step, args, kwargs)
             if op.config.get("max_norm") is not None:
                 self.before_write(module.get_parameter("weight"))
+            written = args[0] if args else next(iter(kwargs.values()), None)
+            if op.config.get("inplace") is not True or not isinstance(written, Tensor):
+                written = None
+            else:
+                self.before_write(written)
             self.listening = False
             try:
                 result = self._attempt(original, module, op.path, args, kwargs)
             finally:
                 self.listening = True
-            if op.config.get("inplace") is True:
-                self.wrote(step, args[0] if args else next(iter(kwargs.values())))
+            if written is not None:
+                self.wrote(step, written)
             return self.bind(result, step)
 
     def _module(
@@ -356,6 +399,21 @@ def fresh(tensor: Tensor) -> Tensor:
     """The same tensor under a new identity, so that both can be told apart."""
     with torch.enable_grad():
         return torch.ops.aten.alias(tensor)
+
+
+def _is_same(first: Tensor, second: Tensor) -> bool:
+    """Whether two tensors are one: an in-place operation gives its result a new identity."""
+    return first is second or (
+        storage(first) == storage(second)
+        and first.storage_offset() == second.storage_offset()
+        and (first.shape, first.stride(), first.dtype) == (second.shape, second.stride(), second.dtype)
+    )
+
+
+def _in_memory(value: Value, memory: int) -> bool:
+    """Whether a tensor that was given or computed, not held, lives in that memory."""
+    content = value.content
+    return isinstance(content, Tensor) and value.origin in ("", "input") and storage(content) == memory
 
 
 def _tensors(tree: Any) -> Iterator[Tensor]:

@@ -37,7 +37,7 @@ class Snapshot:
         self._rng = torch.get_rng_state()
         self._python = random.getstate()
         self._cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
-        self._numpy = sys.modules["numpy"].random.get_state() if "numpy.random" in sys.modules else None
+        self._numpy = _numpy_state()
         self._grad_mode = torch.is_grad_enabled()
 
     def _keep(self, container: Any) -> None:
@@ -49,19 +49,30 @@ class Snapshot:
             if type(item) in _CONTAINERS:
                 self._keep(item)
 
+    def watch(self, tensor: Tensor) -> None:
+        """Treat a tensor that the model holds without registering it like a parameter."""
+        self._by_storage.setdefault(storage(tensor), []).append(tensor)
+
     def before_write(self, written: int) -> None:
         """Keep the values of the parameters in a storage that is about to be written.
 
         Args:
             written: the storage, as `storage` names it.
         """
-        for parameter in self._by_storage.pop(written, ()):
-            self._values.append((parameter.data, parameter.detach().clone()))
+        for tensor in self._by_storage.pop(written, ()):
+            self._values.append((tensor.data, tensor.detach().clone()))
 
     def seed(self) -> None:
         """Start the generators anew, so that a trace is reproducible."""
         torch.manual_seed(0)
         random.seed(0)
+
+    def foreign_draws(self) -> Iterator[str]:
+        """Generators outside torch that have been used since `seed`."""
+        if random.getstate() != random.Random(0).getstate():
+            yield "Python's random"
+        if self._numpy is not None and _bytes(_numpy_state()) != _bytes(self._numpy):
+            yield "numpy's random"
 
     def restore(self) -> None:
         """Put everything back."""
@@ -118,7 +129,9 @@ def _same(now: Any, before: Any) -> bool:
     return now is before
 
 
-def python_draws() -> Iterator[str]:
-    """Generators outside torch that have been used since they were seeded with 0."""
-    if random.getstate() != random.Random(0).getstate():
-        yield "random"
+def _bytes(state: Any) -> list[Any]:
+    return [part.tobytes() if hasattr(part, "tobytes") else part for part in state]
+
+
+def _numpy_state() -> Any:
+    return sys.modules["numpy"].random.get_state() if "numpy.random" in sys.modules else None

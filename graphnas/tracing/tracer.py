@@ -21,7 +21,7 @@ from graphnas.tracing.lift import Lift, Place
 from graphnas.tracing.modules import Registry
 from graphnas.tracing.record import Record
 from graphnas.tracing.recorder import Recorder
-from graphnas.tracing.snapshot import Snapshot, python_draws
+from graphnas.tracing.snapshot import Snapshot
 from graphnas.tracing.table import Table
 
 
@@ -122,9 +122,9 @@ class Tracer:
             raise
         except Exception as error:
             raise _failure(registry, recorder, faces, error) from error
-        for generator in python_draws():
+        for generator in snapshot.foreign_draws():
             raise TraceError(
-                f"the model {registry.name} draws from Python's {generator}, which a graph cannot repeat\n"
+                f"the model {registry.name} draws from {generator}, which a graph cannot repeat\n"
                 "  Draw with torch, as in torch.rand(())."
             )
         return record

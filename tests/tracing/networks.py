@@ -289,6 +289,19 @@ class WriteAfter(nn.Module):
         return y, x
 
 
+class Rebound(nn.Module):
+    """A buffer that is replaced, not written to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.ones(6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x * self.mean
+        self.mean = self.mean * 0.5 + y.mean(0)
+        return y * self.mean
+
+
 class Branch(nn.Module):
     """Decisions on sizes and on data, and sizes that become numbers."""
 

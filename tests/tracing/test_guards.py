@@ -120,7 +120,8 @@ def test_guard_is_recorded_once_a_line() -> None:
 def test_outcome_false_is_recorded_as_not() -> None:
     graph = trace(module(lambda x: x + 1 if x.shape[0] > 5 else x - 1), torch.ones(2, 6))
     (guard,) = guards(graph)
-    assert isinstance(guard.args[0], Apply) and guard.args[0].fn == "not"
+    assert isinstance(guard.args[0], Apply)
+    assert guard.args[0].fn == "not"
 
 
 def test_libraries_are_told_that_they_are_compiled_unless_exact() -> None:

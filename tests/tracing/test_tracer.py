@@ -65,6 +65,7 @@ CASES: dict[str, tuple[Callable[[], nn.Module], Callable[[int], Arguments]]] = {
     "lists": (networks.Lists, lambda batch: (([draw(batch, 6), draw(batch, 6)], {"scale": draw(6)}), {})),
     "frozen": (networks.Frozen, rows),
     "write after": (networks.WriteAfter, rows),
+    "rebound": (networks.Rebound, rows),
     "branch": (networks.Branch, rows),
     "data class": (networks.Dataclass, lambda batch: (rows(batch)[0], {"scale": 3.0})),
     "recurrent": (networks.Recurrent, rows),

@@ -8,9 +8,11 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from graphnas.errors import TraceError
 from graphnas.tracing.tracer import trace
@@ -77,6 +79,8 @@ def surroundings() -> Any:
         torch.autograd.Function.__dict__.get("apply"),
         torch.autocast.__enter__,
         torch.from_numpy,
+        torch.manual_seed,
+        nn.Module.__setattr__,
         builtins.range,
         [getattr(math, name) for name in dir(math)],
         torch.is_grad_enabled(),
@@ -102,6 +106,32 @@ def test_model_is_as_it_was(raises: bool, training: bool, grad: bool) -> None:
             trace(model, x)
         assert (photograph(model), surroundings()) == before
     assert torch.equal(x, kept)
+
+
+def test_tensor_held_without_registering_keeps_its_value() -> None:
+    class Counting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.held = torch.zeros(2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.held.add_(1)
+            return F.relu(self.held[:1], inplace=True) + x
+
+    model = Counting()
+    held = model.held
+    graph = trace(model, torch.randn(2))
+    assert model.held is held
+    assert held.tolist() == [0.0, 0.0]
+    assert graph.entries["held"].config["value"].items == (0.0, 0.0)
+
+
+def test_replaced_buffer_is_put_back() -> None:
+    model = networks.Rebound()
+    mean = model.mean
+    trace(model, torch.randn(2, 6))
+    assert model.mean is mean
+    assert mean.tolist() == [1.0] * 6
 
 
 def test_containers_are_refilled_in_order() -> None:
@@ -148,6 +178,28 @@ def failing(forward: Callable[[nn.Module, Tensor], Any]) -> nn.Module:
     return type("Failing", (nn.Module,), {"forward": forward})()
 
 
+class Subclass(Tensor):
+    """A tensor of the user's own kind."""
+
+
+class Replacing(nn.Module):
+    """Puts another tensor in the place of its own, and reads the old one afterwards."""
+
+    def __init__(self, what: str = "weight") -> None:
+        super().__init__()
+        self.what = what
+        self.weight = nn.Parameter(torch.ones(6))
+        self.register_buffer("buffer", torch.ones(6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        old = getattr(self, self.what)
+        if self.what == "weight":
+            self.weight = nn.Parameter(torch.zeros(6))
+        else:
+            self.buffer = x * 2
+        return x * old
+
+
 ROWS: dict[str, tuple[nn.Module, tuple[Any, ...], tuple[str, ...]]] = {
     "wrong shape": (
         Raising(),
@@ -172,6 +224,38 @@ ROWS: dict[str, tuple[nn.Module, tuple[Any, ...], tuple[str, ...]]] = {
         (torch.zeros(2),),
         ("Python's random", "torch.rand"),
     ),
+    "numpy's random": (
+        failing(lambda self, x: x * float(np.random.rand())),
+        (torch.zeros(2),),
+        ("numpy's random", "torch.rand"),
+    ),
+    "seed": (
+        failing(lambda self, x: (torch.manual_seed(1), x + torch.rand(2))[1]),
+        (torch.zeros(2),),
+        ("seeded inside", "test_untouched.py:"),
+    ),
+    "new parameter": (
+        failing(lambda self, x: x + nn.Parameter(x * 2)),
+        (torch.zeros(2),),
+        ("made from an earlier one", "test_untouched.py:"),
+    ),
+    "subclass": (
+        failing(lambda self, x: x.as_subclass(Subclass) * 2),
+        (torch.zeros(2),),
+        ("made from an earlier one", "test_untouched.py:"),
+    ),
+    "transform": (
+        failing(lambda self, x: torch.vmap(lambda row: row * 2)(x)),
+        (torch.zeros(2, 2),),
+        ("torch.func", "test_untouched.py:"),
+    ),
+    "scripted": (
+        nn.Sequential(torch.jit.script(nn.ReLU())),
+        (torch.zeros(2),),
+        ("module '0' is scripted", "made from"),
+    ),
+    "replaced parameter": (Replacing(), (torch.zeros(6),), ("parameter 'weight' is replaced", "test_untouched.py:")),
+    "replaced buffer read": (Replacing("buffer"), (torch.zeros(6),), ("put in its place", "test_untouched.py:")),
     "output": (failing(lambda self, x: object()), (torch.zeros(2),), ("returns a object", "data classes")),
     "beside a tensor": (failing(lambda self, x: x[0]), ([torch.zeros(2), 3],), ("has 3 beside tensors",)),
     "no module": (torch.relu, (torch.zeros(2),), ("cannot be traced",)),  # type: ignore[dict-item]
