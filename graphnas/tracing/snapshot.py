@@ -134,4 +134,4 @@ def _bytes(state: Any) -> list[Any]:
 
 
 def _numpy_state() -> Any:
-    return sys.modules["numpy"].random.get_state() if "numpy.random" in sys.modules else None
+    return sys.modules["numpy"].random.get_state() if "numpy" in sys.modules else None
