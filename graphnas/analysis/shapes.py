@@ -167,7 +167,7 @@ def _value(node: Node, graph: Graph, values: dict[str, Any], arch: Arch) -> Any:
         match node.op:
             case Param(path=path, shape=shape):
                 dims = transform(shape, close)
-                return _Meta(dims, graph.entries[path].config["dtype"].name, _contiguous(dims))
+                return _Meta(dims, _dtype(graph, path), _contiguous(dims))
             case Layer(path=path) if graph.entries[path].kind == "opaque":
                 return Unknown(f"{node.where}: {path} is opaque")
             case Layer(type=kind, config=config):
@@ -184,6 +184,20 @@ def _value(node: Node, graph: Graph, values: dict[str, Any], arch: Arch) -> Any:
             f"{node.where} cannot run on {given}: {_first_line(error)}. Change what feeds it, or the rule that "
             f"changed a shape before it"
         ) from error
+
+
+def _dtype(graph: Graph, path: str) -> str:
+    """The dtype of a tensor of the module table, or of a layer in it."""
+    if path in graph.entries:
+        dtype: Constant = graph.entries[path].config["dtype"]
+        return dtype.name
+    owner, _, name = path.rpartition(".")
+    entry = graph.entries[owner]
+    return str(getattr(_layer(entry.type, transform(entry.config, _default)), name).dtype)
+
+
+def _default(leaf: Arg) -> Arg:
+    return leaf.default if isinstance(leaf, Choice) else leaf
 
 
 def _first_line(error: Exception) -> str:

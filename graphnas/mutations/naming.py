@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import re
 
 from graphnas.ir.graph import Graph
 
-_MARK = re.compile(r"(@\d+)?$")
+
+def suffixed(name: str, suffix: str) -> str:
+    """The name with a suffix before its trailing `@k`."""
+    stem, mark, call = name.rpartition("@")
+    return f"{stem}{suffix}@{call}" if mark and call.isdecimal() else f"{name}{suffix}"
 
 
 class Names:
@@ -18,9 +21,8 @@ class Names:
 
     def beside(self, name: str, suffix: str) -> str:
         """`<name>_<suffix>`, before a trailing `@k`; with a number behind it where that is taken."""
-        stem, mark = _MARK.sub("", name), _MARK.search(name)[0]  # type: ignore[index]  # the pattern matches any text
         for number in itertools.count():
-            found = f"{stem}_{suffix}{f'_{number}' if number else ''}{mark}"
+            found = suffixed(name, f"_{suffix}_{number}" if number else f"_{suffix}")
             if found not in self.taken:
                 self.taken.add(found)
                 return found

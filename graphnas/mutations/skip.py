@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from graphnas.analysis.shapes import Shape, Unknown
 from graphnas.ir.choice import Choice
-from graphnas.ir.editing import insert
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import Call, Choose, Node, Ref
 from graphnas.mutations.explain import Explanation, Selection, check_label, explanation, select
+from graphnas.mutations.insertion import Insertion, with_insertions
 from graphnas.mutations.naming import Names
 from graphnas.mutations.sites import Site, several_results
 from graphnas.mutations.where import Where, check_where
@@ -38,11 +38,8 @@ class Skip:
             GraphError: nothing matches, or no site that matches has equal input and output shapes.
         """
         names = Names(graph)
-        inserted = {}
-        for site in self._selection(graph).required():
-            nodes = self._nodes(site, names)
-            inserted[site.outputs[0].name] = (nodes, Ref(nodes[-1].name))
-        return insert(graph, inserted)
+        sites = self._selection(graph).required()
+        return with_insertions(graph, [Insertion(site, self._nodes(site, names)) for site in sites])
 
     def explain(self, graph: Graph) -> Explanation:
         """The sites that the rule takes, those it passes over and why, and the decisions."""

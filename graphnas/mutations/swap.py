@@ -1,0 +1,175 @@
+"""The rule `Swap`: a layer, function call or block becomes a choice between itself and named alternatives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from graphnas.analysis.shapes import Result, Shape, Unknown, shape_of, shapes
+from graphnas.errors import GraphError, TraceError
+from graphnas.ir.choice import Choice, conjunction
+from graphnas.ir.frozen import FrozenDict
+from graphnas.ir.graph import Formals, Graph
+from graphnas.ir.node import Choose, Entry, Layer, Node, Ref
+from graphnas.mutations.alternatives import Alternative, built, examples, untouched_randomness
+from graphnas.mutations.explain import Explanation, Selection, check_label, explanation, select
+from graphnas.mutations.insertion import Insertion, with_insertions
+from graphnas.mutations.naming import Names, suffixed
+from graphnas.mutations.sites import Site, several_results
+from graphnas.mutations.where import Where, check_where
+from graphnas.tracing.tracer import trace_alternative
+
+ORIGINAL = "original"
+
+
+@dataclass(frozen=True)
+class Swap:
+    """Lets named alternatives take the place of a site. Option 0 is the site itself, called "original".
+
+    An alternative is a class of modules that is built without arguments, a function of the site that gives a module,
+    or a module as a template (its structure counts; each site has weights of its own). It is called with the distinct
+    tensors that the site reads, parameters aside, and must give one tensor of the shape and dtype of the site's.
+
+    Args:
+        where: which layers, calls and blocks; see `graphnas.mutations.where`.
+        alternatives: option → alternative.
+        label: of the decision; may hold {node}. Without a placeholder all sites share one decision.
+    """
+
+    where: Where
+    alternatives: Mapping[str, Alternative]
+    label: str = "{node}"
+
+    def __post_init__(self) -> None:
+        check_where(self.where)
+        check_label(self.label, ("node",))
+        object.__setattr__(self, "alternatives", FrozenDict(self.alternatives))
+        for option, alternative in self.alternatives.items():
+            if not re.fullmatch(r"\w+", option) or option == ORIGINAL:
+                raise ValueError(f"an option is a word of letters, digits and _ other than 'original', but is {option!r}")
+            if not callable(alternative):
+                raise TypeError(f"alternative {option!r} must be a module, a class or a function, but is {alternative!r}")
+        if not self.alternatives:
+            raise ValueError("a swap needs at least one alternative")
+
+    def __call__(self, graph: Graph) -> Graph:
+        """The graph with the choices.
+
+        Raises:
+            GraphError: nothing matches; an alternative cannot be built or traced, or its result does not fit its site.
+        """
+        sites = self._selection(graph).required()
+        builder = _Builder(graph)
+        insertions, arms = [], []
+        for site in sites:
+            parts = [builder.part(site, option, alternative) for option, alternative in self.alternatives.items()]
+            results = [part.result for part in parts]
+            chosen = Node(
+                builder.names.beside(site.name, "choice"), Choose(self._choice(site)), (*site.outputs, *results),
+                scope=site.scope, when=site.when, source=site.source,
+            )  # fmt: skip
+            insertions.append(_insertion(site, parts, chosen))
+            arms.append((site, results))
+        result = with_insertions(graph, insertions)
+        found = shapes(result)
+        for site, results in arms:
+            for option, ref in zip(self.alternatives, results, strict=True):
+                _check_fit(site, option, shape_of(found, ref))
+        return result
+
+    def explain(self, graph: Graph) -> Explanation:
+        """The sites that the rule takes, those it passes over and why, and the decisions."""
+        selection = self._selection(graph)
+        choices = (self._choice(site) for site in selection.matched)
+        return explanation(self, selection, self.label, ((choice.label, choice.options) for choice in choices))
+
+    def _selection(self, graph: Graph) -> Selection:
+        return select(graph, self.where, _unfit, ("layer", "call", "block"))
+
+    def _choice(self, site: Site) -> Choice:
+        return Choice(self.label.format(node=site.label), (ORIGINAL, *self.alternatives))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """An alternative as nodes: what it gives, and where its rows of the module table stand."""
+
+    nodes: tuple[Node, ...]
+    result: Ref
+    entries: tuple[Entry, ...]
+    formals: Formals
+
+
+class _Builder:
+    """Makes the alternatives of one rule; all calls of a module share theirs."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.names = Names(graph)
+        self._paths: dict[tuple[str, str], str] = {}
+        self._rows: dict[str, tuple[Entry, ...]] = {}
+        self._calls: dict[str, int] = {}
+
+    def part(self, site: Site, option: str, alternative: Alternative) -> _Part:
+        """The nodes of an alternative at a site."""
+        key = (site.label, option)
+        if key not in self._paths:
+            self._paths[key] = self.names.beside(site.label, option)
+        path = self._paths[key]
+        call = self._calls.get(path, 0)
+        self._calls[path] = call + 1
+        with untouched_randomness():
+            module = built(option, alternative, site)
+            try:
+                traced = trace_alternative(
+                    module, examples(site), path, site.scope, self.names.taken, call, given=site.inputs
+                )
+            except TraceError as error:
+                raise GraphError(
+                    f"alternative {option!r} cannot stand at {site.where}, which is given "
+                    f"{', '.join(map(str, site.input_shapes))}: {error}"
+                ) from error
+        if self._rows.setdefault(path, traced.entries) != traced.entries:
+            raise GraphError(
+                f"alternative {option!r} differs between the calls of {site.label}, which share their weights, at "
+                f"{site.where}; let it depend on what is the same at every call"
+            )
+        if not isinstance(traced.output, Ref):
+            raise GraphError(f"alternative {option!r} at {site.where} gives {traced.output!r:.100}; it must give one tensor")
+        nodes = tuple(replace(node, when=conjunction(site.when, node.when)) for node in traced.nodes)
+        result = traced.output
+        if len(nodes) == 1 and isinstance(nodes[0].op, Layer) and nodes[0].op.path == path:
+            nodes = (replace(nodes[0], name=suffixed(site.name, path.removeprefix(site.label)), source=site.source),)
+            result = Ref(nodes[0].name)
+        self.names.taken.update(node.name for node in nodes)
+        self.names.taken.update(entry.path for entry in traced.entries)
+        return _Part(nodes, result, () if call else traced.entries, traced.formals)
+
+
+def _insertion(site: Site, parts: list[_Part], chosen: Node) -> Insertion:
+    formals = {call: names for part in parts for call, names in part.formals.items()}
+    rows = tuple(entry for part in parts for entry in part.entries)
+    nodes = (*(node for part in parts for node in part.nodes), chosen)
+    return Insertion(site, nodes, FrozenDict({site.path: rows} if rows else {}), FrozenDict(formals))
+
+
+def _unfit(site: Site) -> str:
+    if reason := several_results(site):
+        return reason
+    if not site.inputs:
+        return "it reads no tensor but parameters"
+    for word, found in (*(("input", shape) for shape in site.input_shapes), ("result", site.output_shapes[0])):
+        if isinstance(found, Unknown):
+            return f"the shape of its {word} depends on the data: {found.reason}"
+        if not isinstance(found, Shape):
+            return f"its {word} is not one tensor"
+    return ""
+
+
+def _check_fit(site: Site, option: str, found: Result) -> None:
+    (wanted,) = site.output_shapes
+    if found != wanted:
+        raise GraphError(
+            f"alternative {option!r} gives {found} at {site.where}, which gives {wanted}; build it from "
+            "site.input_shape and site.output_shape so that they agree, or leave the site out by where"
+        )
