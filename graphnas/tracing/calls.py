@@ -19,7 +19,7 @@ from graphnas.tracing.sizes import expression, plain, symbolic
 if TYPE_CHECKING:
     from graphnas.tracing.recorder import Recorder
 
-_MethodWrapper = type(torch.Tensor.shape.__get__)
+_MethodWrapper = type(torch._C.TensorBase.__dict__["shape"].__get__)
 
 # Instructions of Python that call a tensor's methods: the operator of `x + y` is told from `x.add(y)` by them.
 _BINARY = ("add", "and", "floordiv", "lshift", "matmul", "mul", "mod", "or", "pow", "rshift", "sub", "truediv", "xor")

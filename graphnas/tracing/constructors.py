@@ -29,12 +29,50 @@ _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_
 Config = FrozenDict[str, Arg]
 Facts = tuple[Any, ...]
 
+# What layers look like → what was read from such a layer.
+_READ: dict[Facts, tuple[str, Config] | None] = {}
+_MANY = 4096
+
 
 def layer_config(module: nn.Module) -> tuple[str, Config] | None:
     """The public name of a torch layer and its constructor arguments; None for what is not exactly such a layer.
 
     A layer with hooks, with an overridden `forward`, or whose arguments do not rebuild its state is not.
     """
+    look = _look(module)
+    if look is None:
+        return _read_config(module)
+    if look not in _READ:
+        if len(_READ) > _MANY:
+            _READ.clear()
+        _READ[look] = _read_config(module)
+    return _READ[look]
+
+
+def _look(module: nn.Module) -> Facts | None:
+    """Everything that the arguments of a layer without parts are read from, if it is plain data."""
+    attributes = module.__dict__
+    if module._modules or any([attributes.get(hooks) for hooks in _HOOKS]):
+        return None
+    look: list[Any] = [type(module)]
+    for name, value in attributes.items():
+        kind = type(value)
+        if name[0] == "_" or name == "training":
+            continue
+        if kind is tuple and all([type(item) in _ATOMS for item in value]):
+            look.append((name, value, *map(type, value)))
+        elif kind in _ATOMS or value is None:
+            look.append((name, kind, value))
+        else:
+            return None
+    for tensors in (module._parameters, module._buffers):
+        look += [
+            (name, None) if tensor is None else (name, tensor.shape, tensor.dtype) for name, tensor in tensors.items()
+        ]
+    return tuple(look)
+
+
+def _read_config(module: nn.Module) -> tuple[str, Config] | None:
     name = _public_name(type(module))
     attributes = module.__dict__
     if name is None or "forward" in attributes or any(attributes.get(hooks) for hooks in _HOOKS):
@@ -128,12 +166,9 @@ def _encoder_config(module: nn.TransformerEncoderLayer) -> dict[str, Any] | None
 
 def _encoder_parts(module: nn.TransformerEncoderLayer) -> Iterator[tuple[nn.Module, type[nn.Module]]]:
     yield module.self_attn, nn.MultiheadAttention
-    for part in (module.linear1, module.linear2):
-        yield part, nn.Linear
-    for part in (module.norm1, module.norm2):
-        yield part, nn.LayerNorm
-    for part in (module.dropout, module.dropout1, module.dropout2):
-        yield part, nn.Dropout
+    yield from ((part, nn.Linear) for part in (module.linear1, module.linear2))
+    yield from ((part, nn.LayerNorm) for part in (module.norm1, module.norm2))
+    yield from ((part, nn.Dropout) for part in (module.dropout, module.dropout1, module.dropout2))
 
 
 def _is_data(value: Any) -> bool:

@@ -46,8 +46,8 @@ def join(evaluation: Arg, training: Arg, choose: Callable[[Arg, Arg], Ref]) -> A
         case FrozenDict(), FrozenDict() if list(evaluation) == list(training):
             return FrozenDict({key: join(evaluation[key], training[key], choose) for key in evaluation})
         case Slice(), Slice():
-            ends = ((tree.start, tree.stop, tree.step) for tree in (evaluation, training))
-            return Slice(*join(*ends, choose))
+            ours, theirs = ((tree.start, tree.stop, tree.step) for tree in (evaluation, training))
+            return Slice(*join(ours, theirs, choose))
         case Size(of=ours, dim=dim), Size(of=theirs, dim=other) if dim == other:
             return Size(join(ours, theirs, choose), dim)
         case Apply(fn=fn, args=ours), Apply(fn=other, args=theirs) if fn == other and len(ours) == len(theirs):

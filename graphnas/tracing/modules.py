@@ -30,23 +30,32 @@ class Registry:
     def __init__(self, model: nn.Module) -> None:
         self.model = model
         self.name = identifier(type(model).__name__)
-        self._paths: dict[int, list[str]] = {}
-        self._modules: list[nn.Module] = []  # kept, so that no other module gets their identity
-        for path, module in model.named_modules(remove_duplicate=False):
-            self._paths.setdefault(id(module), []).append(path)
-            self._modules.append(module)
+        self.paths: set[str] = set()
         self.state: dict[int, Value] = {}
-        for tensors in (model.named_parameters(remove_duplicate=False), model.named_buffers(remove_duplicate=False)):
-            for path, tensor in tensors:
-                self.state.setdefault(id(tensor), Value(tensor, origin="state", name=path))
-        self._by_place = {
-            (id(module), name): self.state[id(tensor)]
-            for module in model.modules()
-            for name, tensor in (*module._buffers.items(), *module._parameters.items())
-            if tensor is not None
-        }
+        self._paths: dict[int, list[str]] = {}
+        self._by_place: dict[tuple[int, str], Value] = {}
+        # The modules are kept, so that no other module gets their identity.
+        self.modules: list[nn.Module] = []
+        for path, module in model.named_modules(remove_duplicate=False):
+            self._register(module, path)
         # Read before anything runs: nothing of that is to be recorded.
-        self._layers = {id(module): _layer(module, self._paths[id(module)][0]) for module in model.modules()}
+        self._layers = {id(module): _layer(module, self._paths[id(module)][0]) for module in self.modules}
+
+    def _register(self, module: nn.Module, path: str) -> None:
+        self.paths.add(path)
+        paths = self._paths.setdefault(id(module), [])
+        paths.append(path)
+        if len(paths) == 1:
+            self.modules.append(module)
+        for tensors in (module._parameters, module._buffers):
+            for name, tensor in tensors.items():
+                if tensor is not None:
+                    full = f"{path}.{name}" if path else name
+                    self.paths.add(full)
+                    value = self.state.get(id(tensor))
+                    if value is None:
+                        value = self.state[id(tensor)] = Value(tensor, origin="state", name=full)
+                    self._by_place[id(module), name] = value
 
     def path(self, module: nn.Module, scope: str) -> str | None:
         """The first name of a module that `scope` holds; None for one that it does not hold."""

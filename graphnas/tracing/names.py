@@ -12,6 +12,7 @@ import torch
 
 from graphnas.errors import GraphError
 from graphnas.ir import targets
+from graphnas.ir.node import ATTRIBUTES
 
 _ROOTS: dict[str, Any] = {"torch": torch, "math": math, "operator": operator}
 # Where a function has several names, the first of these is what people write.
@@ -41,7 +42,7 @@ def functions() -> dict[Callable[..., Any], str]:
     ranked = sorted(targets.TARGETS, key=lambda name: (places.get(name.rpartition(".")[0], -1), name), reverse=True)
     found: dict[Callable[..., Any], str] = {}
     for name in ranked:
-        if name.startswith("torch.") and name not in targets.ATTRIBUTES:
+        if name.startswith("torch.") and name not in ATTRIBUTES:
             try:
                 found[resolve(name)] = name
             except GraphError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -20,14 +20,19 @@ class Snapshot:
     Parameters are copied only where somebody is about to write to them (`before_write`); buffers at once.
     """
 
-    def __init__(self, model: nn.Module) -> None:
-        self._modules = [(module, dict(module.__dict__)) for module in model.modules()]
+    def __init__(self, modules: Sequence[nn.Module]) -> None:
+        self._modules = [(module, dict(module.__dict__)) for module in modules]
+        self._empty: list[Any] = []  # most containers, such as those of hooks, are
         self._containers: dict[int, tuple[Any, Any]] = {}
         for _, attributes in self._modules:
             for value in attributes.values():
                 if type(value) in _CONTAINERS:
-                    self._keep(value)
-        parameters, buffers = list(model.parameters()), list(model.buffers())
+                    if value:
+                        self._keep(value)
+                    else:
+                        self._empty.append(value)
+        parameters = list(_tensors(module._parameters for module in modules))
+        buffers = list(_tensors(module._buffers for module in modules))
         self._flags = [(parameter, parameter.requires_grad, parameter.grad) for parameter in parameters]
         self._data = [(tensor, tensor.data) for tensor in (*parameters, *buffers)]
         self._by_storage: dict[int, list[Tensor]] = {}
@@ -43,8 +48,7 @@ class Snapshot:
     def _keep(self, container: Any) -> None:
         if id(container) in self._containers:
             return
-        contents = _contents(container) if container else ()
-        self._containers[id(container)] = (container, contents)
+        self._containers[id(container)] = (container, _contents(container))
         for item in container.values() if isinstance(container, dict) else container:
             if type(item) in _CONTAINERS:
                 self._keep(item)
@@ -80,6 +84,9 @@ class Snapshot:
         for module, attributes in self._modules:
             module.__dict__.clear()
             module.__dict__.update(attributes)
+        for container in self._empty:
+            if container:
+                container.clear()
         for container, contents in self._containers.values():
             _refill(container, contents)
         with torch.no_grad():
@@ -106,13 +113,17 @@ def storage(tensor: Tensor) -> int:
     return int(tensor.untyped_storage()._cdata)
 
 
+def _tensors(groups: Iterable[Mapping[str, Tensor | None]]) -> Iterator[Tensor]:
+    """The tensors in several mappings, each once."""
+    found = {id(tensor): tensor for group in groups for tensor in group.values() if tensor is not None}
+    return iter(found.values())
+
+
 def _contents(container: Any) -> Any:
     return list(container.items()) if isinstance(container, dict) else list(container)
 
 
 def _refill(container: Any, contents: Any) -> None:
-    if not container and not contents:
-        return
     current = _contents(container)
     if len(current) == len(contents) and all(map(_same, current, contents)):
         return

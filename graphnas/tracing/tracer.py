@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -47,7 +47,7 @@ class Tracer:
             TraceError: the model cannot be run on the inputs, or does what a graph cannot hold.
         """
         registry = _registry(model)
-        reserved = _paths(model)
+        reserved = registry.paths - {""}
         faces = interface(model, args, kwargs, reserved)
         lift, table = self._lifted(registry, faces, reserved, Place())
         graph = Graph(
@@ -74,7 +74,7 @@ class Tracer:
         """A module as the nodes that stand for it in a larger graph; see `trace_alternative`."""
         registry = _registry(module)
         layer = registry.layer(module)
-        reserved = {path, *(f"{path}.{name}" for name in _paths(module))}
+        reserved = {path, *(f"{path}.{name}" for name in registry.paths if name)}
         faces = interface(module, tuple(examples), {}, set(reserved))
         refs = tuple(given) or tuple(Ref(item.name) for item in faces.inputs)
         if layer is not None:
@@ -99,8 +99,7 @@ class Tracer:
 
     def _records(self, registry: Registry, faces: Interface) -> tuple[Record, ...]:
         """One run in evaluation, and one in training if the first has asked for the mode."""
-        model = registry.model
-        snapshot = Snapshot(model)
+        snapshot = Snapshot(registry.modules)
         try:
             first = self._run(registry, faces, snapshot, training=False)
             if not first.reads_mode:
@@ -216,15 +215,6 @@ def _registry(model: nn.Module) -> Registry:
             f"{type(model).__name__} is scripted, and its calls are not seen; give the module it was made from"
         )
     return Registry(model)
-
-
-def _paths(model: nn.Module) -> set[str]:
-    groups: tuple[Iterable[tuple[str, Any]], ...] = (
-        model.named_modules(remove_duplicate=False),
-        model.named_parameters(remove_duplicate=False),
-        model.named_buffers(remove_duplicate=False),
-    )
-    return {path for group in groups for path, _ in group if path}
 
 
 def _formals(found: Mapping[tuple[str, int], Mapping[Ref, str]]) -> FrozenDict[tuple[str, int], FrozenDict[Ref, str]]:
