@@ -1,0 +1,1 @@
+"""Strategies propose architectures and learn from what became of them. They see spaces, and no torch."""
