@@ -1,0 +1,62 @@
+"""The generated file of a trial: the controller writes it, the worker builds the network from it."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from graphnas.errors import TrialError
+from graphnas.ir.choice import Arch
+from graphnas.ir.graph import Graph
+from graphnas.ir.specialize import specialize
+from graphnas.trials import files, randomness
+
+if TYPE_CHECKING:
+    import torch
+
+NAME = "child.py"
+WEIGHTS = ".safetensors"
+
+
+def write(space: Graph, arch: Arch, directory: Path, weights: Mapping[str, Any] | None) -> Path:
+    """Writes child.py, and the inherited slice of `weights` beside it if they are given.
+
+    Raises:
+        EmitError: the child cannot be written as source.
+    """
+    path = directory / NAME
+    network = specialize(space, arch)
+    if weights is None:
+        from graphnas.codegen.emit import emit  # torch is loaded for the controllers that write files alone
+
+        files.write(path, emit(network, arch=arch))
+    else:
+        from graphnas.codegen.export import export
+
+        export(network, path, weights)
+    return path
+
+
+def build(path: Path, seed: int, weights: bool) -> torch.nn.Module:
+    """The network that a generated file defines, its start drawn from the seed.
+
+    Raises:
+        TrialError: the file is gone, or defines no `build()`.
+    """
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None or not path.exists():
+        raise TrialError(f"the generated file of the trial is not there\n  at {path}. Search again in a new directory.")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not hasattr(module, "build"):
+        raise TrialError(f"the generated file of the trial defines no build()\n  at {path}. Was it edited?")
+    randomness.start(seed)
+    network: torch.nn.Module = module.build()
+    beside = path.with_suffix(WEIGHTS)
+    if weights and beside.exists():
+        from safetensors.torch import load_file
+
+        network.load_state_dict(load_file(beside))
+    return network
