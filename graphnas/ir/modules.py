@@ -42,6 +42,9 @@ def check_modules(graph: Graph, allow: Collection[str]) -> None:
         if entry is not table[0]:
             _check_place(entry, earlier, where)
         _check_type(entry, allow, where)
+        for name in entry.config:
+            if not is_identifier(name):
+                refuse(f"{name!r:.100} is not the name of an argument", where, "Name it by an identifier.")
         if entry.kind in TENSORS:
             _check_tensor(entry, where)
         else:

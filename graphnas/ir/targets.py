@@ -407,7 +407,7 @@ VIEWS = frozenset().union(
         "torch",
         """
         adjoint alpha_dropout as_strided as_tensor atleast_1d atleast_2d atleast_3d broadcast_tensors broadcast_to
-        cartesian_prod chain_matmul chunk conj detach diagonal dropout dsplit einsum feature_alpha_dropout
+        cartesian_prod chain_matmul chunk conj conj_physical detach diagonal dropout dsplit einsum feature_alpha_dropout
         feature_dropout flatten hsplit imag meshgrid moveaxis movedim narrow permute positive ravel real reshape
         resolve_conj resolve_neg select split split_with_sizes squeeze swapaxes swapdims t tensor_split transpose unbind
         unflatten unsafe_chunk unsafe_split unsafe_split_with_sizes unsqueeze view_as_complex view_as_real vsplit
@@ -417,11 +417,11 @@ VIEWS = frozenset().union(
         "torch.Tensor",
         """
         __getitem__ __iter__ __pos__ adjoint as_strided bfloat16 bool broadcast_to byte cdouble cfloat chalf char chunk
-        coalesce conj contiguous cpu cuda detach diagonal double dsplit expand expand_as flatten float half hsplit
-        indices int long moveaxis movedim narrow permute positive ravel reshape reshape_as resolve_conj resolve_neg
-        select short split split_with_sizes squeeze sum_to_size swapaxes swapdims t tensor_split to to_dense to_sparse
-        transpose type type_as unbind unflatten unfold unsafe_chunk unsafe_split unsafe_split_with_sizes unsqueeze
-        values view view_as vsplit
+        coalesce conj conj_physical contiguous cpu cuda dequantize detach diagonal double dsplit expand expand_as
+        flatten float half hsplit indices int long moveaxis movedim narrow permute positive ravel reshape reshape_as
+        resolve_conj resolve_neg select short split split_with_sizes squeeze sum_to_size swapaxes swapdims t
+        tensor_split to to_dense to_sparse transpose type type_as unbind unflatten unfold unsafe_chunk unsafe_split
+        unsafe_split_with_sizes unsqueeze values view view_as vsplit
         """,
     ),
     _names(

@@ -139,8 +139,8 @@ def _check_unique(names: Sequence[str], what: str) -> None:
 def _check_formals(graph: Graph, known: Collection[str]) -> None:
     for key, values in graph.formals.items():
         where = f"the formals of {key!r:.100}"
-        if not (type(key) is tuple and len(key) == 2 and (key[0] == "" or is_path(key[0])) and type(key[1]) is int):
-            refuse(f"{key!r:.100} is not a call of a module", where, "Write (path, number of the call).")
+        if not (type(key) is tuple and len(key) == 2 and key[0] in graph.entries and type(key[1]) is int):
+            refuse(f"{key!r:.100} is not a call of a module in the table", where, "Write (path, number of the call).")
         for ref, name in values.items():
             check_value(ref, known, where)
             if not is_identifier(name):
