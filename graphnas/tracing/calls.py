@@ -207,8 +207,10 @@ def _size(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict
 
 def _numel(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> int:
     value = recorder.read(args[0])
-    count = args[0].numel()
-    return count if value.origin in ("state", "constant") else symbolic(count, Size(value, None), recorder)  # type: ignore[arg-type]
+    count: int = args[0].numel()
+    if value.origin not in ("state", "constant"):
+        count = symbolic(count, Size(value, None), recorder)  # type: ignore[arg-type]
+    return count
 
 
 def _length(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> int:

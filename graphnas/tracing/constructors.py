@@ -73,7 +73,7 @@ def _look(module: nn.Module) -> Facts | None:
 
 
 def _read_config(module: nn.Module) -> tuple[str, Config] | None:
-    name = _public_name(type(module))
+    name = _public_name(type(module))  # type: ignore[arg-type]
     attributes = module.__dict__
     if name is None or "forward" in attributes or any(attributes.get(hooks) for hooks in _HOOKS):
         return None
@@ -104,7 +104,7 @@ def _parameters(kind: type[nn.Module]) -> tuple[inspect.Parameter, ...]:
 def _config(module: nn.Module) -> dict[str, Any] | None:
     """Arguments by their names, from the attributes of the same name."""
     config: dict[str, Any] = {}
-    for parameter in _parameters(type(module)):
+    for parameter in _parameters(type(module)):  # type: ignore[arg-type]
         value = _setting(module, parameter)
         if value is inspect.Parameter.empty or not _is_data(value):
             return None
@@ -197,7 +197,7 @@ def _argument(value: Any) -> Arg:
 # ---------------------------------------------------------------- checking
 def _rebuilds(module: nn.Module, config: dict[str, Any]) -> bool:
     """Whether the constructor, given `config`, makes a module with the same state and settings."""
-    expected = _reference(type(module), FrozenDict(config), repr(config))
+    expected = _reference(type(module), FrozenDict(config), repr(config))  # type: ignore[arg-type]
     return expected is not None and _agree(_facts(module), expected)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -246,7 +246,7 @@ def concatenated(*values: Tensor) -> Tensor:
 
 for _function in (enter_grad_mode, exit_grad_mode, guard, set_data):
     fx.node._side_effectful_functions.add(_function)  # dead-code elimination keeps them
-_OWN = {
+_OWN: dict[str, Callable[..., Any]] = {
     GUARD: guard,
     ALIAS: alias,
     SET_DATA: set_data,

@@ -58,7 +58,7 @@ class Interface:
             return tree
 
         arguments = {name: copy(value, (name,)) for name, value in self.bound.arguments.items()}
-        again = inspect.BoundArguments(self.bound.signature, arguments)  # type: ignore[arg-type]
+        again = inspect.BoundArguments(self.bound.signature, arguments)
         return again.args, again.kwargs, tuple(values[item.path] for item in self.inputs)
 
 

@@ -99,7 +99,7 @@ class Lift:
                 case _, None:
                     self._one_mode(box, [first], EVALUATION)  # type: ignore[list-item]
                 case None, _:
-                    self._one_mode(box, [second], TRAINING)  # type: ignore[list-item]
+                    self._one_mode(box, [second], TRAINING)
 
     def _one_mode(self, box: Box, items: list[Item], when: Expr | None) -> None:
         for item in items:

@@ -96,7 +96,7 @@ class Registry:
     @staticmethod
     def formals(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         """The arguments of a call, with the names that the module's `forward` has for them."""
-        names = parameter_names(type(module))
+        names = parameter_names(type(module))  # type: ignore[arg-type]
         for place, value in enumerate(args):
             name = names[min(place, len(names) - 1)] if names else "x"
             yield from named_tensors(value, name if place < len(names) else f"{name}_{place}")

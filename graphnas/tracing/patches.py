@@ -161,8 +161,8 @@ def refused(refuse: Callable[[str, str], Exception], listening: Callable[[], boo
         return original_manual_seed(seed)
 
     original_manual_seed = torch.manual_seed
-    original_apply = torch.autograd.Function.apply.__func__
-    original_enter = torch.autocast.__enter__
+    original_apply: Callable[..., Any] = vars(torch.autograd.Function)["apply"].__func__
+    original_enter: Callable[..., Any] = torch.autocast.__enter__
     original_from_numpy = torch.from_numpy
     with (
         replaced(torch.autograd.Function, "apply", classmethod(apply)),

@@ -398,7 +398,8 @@ class _Mode(TorchFunctionMode):
 def fresh(tensor: Tensor) -> Tensor:
     """The same tensor under a new identity, so that both can be told apart."""
     with torch.enable_grad():
-        return torch.ops.aten.alias(tensor)
+        alias: Tensor = torch.ops.aten.alias(tensor)
+    return alias
 
 
 def _is_same(first: Tensor, second: Tensor) -> bool:

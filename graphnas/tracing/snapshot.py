@@ -41,7 +41,7 @@ class Snapshot:
         self._values = [(buffer.data, buffer.detach().clone()) for buffer in buffers]
         self._rng = torch.get_rng_state()
         self._python = random.getstate()
-        self._cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
+        self._cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None  # type: ignore[no-untyped-call]
         self._numpy = _numpy_state()
         self._grad_mode = torch.is_grad_enabled()
 
