@@ -117,7 +117,7 @@ def _of_function(function: Evaluate) -> Reference:
         return Reference(spec.name, "", name)
     file = getattr(found, "__file__", None)
     if file is None or not Path(file).is_file():
-        raise TrialError(f"a worker process cannot import {name}: it was typed in, not imported\n  at {where}. {_REMEDY}")
+        raise TrialError(f"a worker process cannot import {name}: no file defines it\n  at {where}. {_REMEDY}")
     return Reference("", str(Path(file).resolve()), name)
 
 
@@ -144,10 +144,11 @@ def resolve(target: Reference) -> Evaluate:
 def _load(path: Path) -> object:
     """The module in a file, under the file's name, so that what it pickles is found again by its subprocesses."""
     sys.path.insert(0, str(path.parent))
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    name = path.stem if path.stem not in sys.modules else f"{path.stem}_of_trial"
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise TrialError(f"{path} cannot be imported\n  at evaluate=. Give a Python file.")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 REPORTS = "reports.jsonl"
 
 
-class StopTrial(GraphNASError):
+class StopTrial(GraphNASError):  # noqa: N818 - it ends a trial and is no error
     """Ends a trial early on purpose: it is kept as stopped, not as failed, and the strategy is told no metrics."""
 
 

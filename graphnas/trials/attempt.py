@@ -1,0 +1,72 @@
+"""One attempt of a trial, from inside: call `evaluate`, leave result.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from graphnas.errors import TrialError
+from graphnas.trials import files, randomness
+from graphnas.trials.evaluation import Evaluate
+from graphnas.trials.executor import Task
+from graphnas.trials.trial import REPORTS, StopTrial
+
+RESULT = "result.json"
+STDERR = "stderr.txt"
+STDOUT = "stdout.txt"
+
+
+def perform(task: Task, evaluate: Evaluate) -> None:
+    """Evaluates a trial and writes what came out.
+
+    Raises:
+        TrialError: `evaluate` returned what is no result; whatever else it raises passes.
+    """
+    randomness.start(task.trial.seed)
+    try:
+        content: dict[str, Any] = {"metrics": _metrics(evaluate(task.trial), task.answers)}
+    except StopTrial as stop:
+        content = {"stopped": str(stop)}
+    files.write(task.directory / RESULT, json.dumps({"format": 1, **content}))
+
+
+def _metrics(returned: object, answers: str) -> dict[str, float]:
+    if isinstance(returned, Mapping):
+        return {str(name): _number(value, str(name)) for name, value in returned.items()}
+    if not answers:
+        raise TrialError(
+            f"evaluate returned {returned!r:.100}, which does not say what it measures\n"
+            "  at its return statement. Return a dict, such as {'accuracy': 0.9, 'loss': 0.3}."
+        )
+    return {answers: _number(returned, answers)}
+
+
+def _number(value: Any, name: str) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise TrialError(
+            f"evaluate returned {value!r:.100} as {name!r}, which is not a number\n"
+            "  at its return statement. Return a float, or a dict of floats."
+        ) from error
+
+
+def result(directory: Path) -> dict[str, Any] | None:
+    """What an attempt left; None if it left nothing."""
+    try:
+        found: dict[str, Any] = json.loads((directory / RESULT).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return found
+
+
+def reports(directory: Path) -> list[tuple[int, str]]:
+    """The intermediate results that an attempt left: steps and values as JSON; a line cut short is left out."""
+    try:
+        lines = (directory / REPORTS).read_text(encoding="utf-8").splitlines(keepends=True)
+    except FileNotFoundError:
+        return []
+    read = [json.loads(line) for line in lines if line.endswith("\n")]
+    return [(item["step"], json.dumps(item["values"])) for item in read]

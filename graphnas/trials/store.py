@@ -1,0 +1,167 @@
+"""The store of a study: one SQLite file whose only writer is the controller."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from graphnas.errors import TrialError
+from graphnas.trials import child, data, schema
+from graphnas.trials.trial import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A start of a trial: which it was, and the process that ran it."""
+
+    number: int
+    attempt: int
+    crashes: int
+    pid: int | None
+    started: str | None
+
+
+class Store:
+    """Reads and writes a study.
+
+    Args:
+        directory: of the study.
+        write: whether to write; a store that is not there is then made.
+
+    Raises:
+        TrialError: there is no study, or it cannot be read.
+    """
+
+    def __init__(self, directory: Path, write: bool) -> None:
+        self.directory = directory
+        self._connection = schema.connect(directory / schema.NAME, write)
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        self._connection.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise TrialError(
+                f"the store cannot be written: {error}\n  at {self.directory / schema.NAME}. "
+                "Nothing that was stored is lost; the same call continues once it can be written."
+            ) from error
+
+    # ------------------------------------------------------------ the study
+    def study(self) -> dict[str, Any] | None:
+        """The row of the study; None before `create`."""
+        row = self._connection.execute("SELECT * FROM study").fetchone()
+        return None if row is None else dict(row)
+
+    def create(self, row: Mapping[str, Any]) -> None:
+        """Enters the study."""
+        names = ", ".join(row)
+        with self._transaction() as connection:
+            connection.execute(f"INSERT INTO study({names}) VALUES ({', '.join('?' * len(row))})", tuple(row.values()))
+
+    def event(self, kind: str, content: Mapping[str, Any]) -> None:
+        """Appends to what happened, for those who watch."""
+        with self._transaction() as connection:
+            connection.execute("INSERT INTO event VALUES (?, ?, ?)", (time.time(), kind, json.dumps(dict(content))))
+
+    # ------------------------------------------------------------ reading trials
+    def records(self) -> tuple[Record, ...]:
+        """All trials, in the order of proposal."""
+        return tuple(map(self._record, self._connection.execute("SELECT * FROM trial ORDER BY id")))
+
+    def record(self, number: int) -> Record | None:
+        """One trial, if it was proposed."""
+        row = self._connection.execute("SELECT * FROM trial WHERE id = ?", (number,)).fetchone()
+        return None if row is None else self._record(row)
+
+    def first(self, key: str) -> int | None:
+        """The first trial that asks what this key stands for."""
+        found: int | None = self._connection.execute("SELECT min(id) FROM trial WHERE key = ?", (key,)).fetchone()[0]
+        return found
+
+    def attempts(self, state: str) -> list[Attempt]:
+        """The trials in a state that answer for themselves, with their last starts."""
+        rows = self._connection.execute(
+            "SELECT id, attempt, crashes, pid, started FROM trial WHERE state = ? AND same_as IS NULL ORDER BY id", (state,)
+        )
+        return [Attempt(*row) for row in rows]
+
+    def attempt_directory(self, number: int, attempt: int) -> Path:
+        """Where one attempt of a trial writes; no other attempt does."""
+        return self.directory / "trials" / f"{number:06d}" / f"a{attempt}"
+
+    def _record(self, row: sqlite3.Row) -> Record:
+        source = row
+        if row["same_as"] is not None:
+            source = self._connection.execute("SELECT * FROM trial WHERE id = ?", (row["same_as"],)).fetchone()
+        file = self.attempt_directory(source["id"], source["attempt"]) / child.NAME
+        return Record(
+            number=row["id"],
+            arch=data.from_json(row["arch"]),
+            parameters=data.from_json(row["parameters"]),
+            state=row["state"],
+            metrics=json.loads(row["metrics"] or "{}"),
+            file=file if file.exists() else None,
+            error=row["error"],
+            same_as=row["same_as"],
+            seed=row["seed"],
+            duration_s=row["duration"],
+        )
+
+    # ------------------------------------------------------------ writing trials
+    def propose(self, number: int, key: str, arch: str, parameters: str, seed: int) -> None:
+        """Enters a trial; one that asks what an earlier one asked is answered from that."""
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT INTO trial(id, key, arch, parameters, same_as, state, seed) VALUES (?, ?, ?, ?, ?, 'queued', ?)",
+                (number, key, arch, parameters, self.first(key), seed),
+            )
+
+    def start(self, number: int, pid: int | None, started: str | None) -> None:
+        """Notes that the next attempt of a trial runs."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE trial SET state = 'running', attempt = attempt + 1, pid = ?, started = ? WHERE id = ?",
+                (pid, started, number),
+            )
+
+    def requeue(self, number: int, crashed: bool) -> None:
+        """Notes that a trial is to be started again."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE trial SET state = 'queued', pid = NULL, crashes = crashes + ? WHERE id = ?", (crashed, number)
+            )
+
+    def end(self, record: Record, reports: list[tuple[int, str]]) -> None:
+        """Enters what became of a trial, and its reports, at once."""
+        metrics = json.dumps(dict(record.metrics)) if record.state == "complete" else None
+        with self._transaction() as connection:
+            done = connection.execute(
+                "UPDATE trial SET state = ?, metrics = ?, error = ?, duration = ?, pid = NULL "
+                "WHERE id = ? AND state IN ('queued', 'running')",
+                (record.state, metrics, record.error, record.duration_s, record.number),
+            )
+            if done.rowcount != 1:
+                raise TrialError(f"trial {record.number} has ended already\n  at {self.directory}. Who else writes there?")
+            rows = [(record.number, step, values) for step, values in reports]
+            connection.executemany("INSERT INTO report VALUES (?, ?, ?)", rows)
+
+    def reports(self, number: int) -> list[tuple[int, dict[str, float]]]:
+        """The intermediate results of a trial: steps and values."""
+        rows = self._connection.execute("SELECT step, metrics FROM report WHERE trial = ? ORDER BY rowid", (number,))
+        return [(step, json.loads(values)) for step, values in rows]

@@ -1,0 +1,41 @@
+"""The process of one trial: `python -m graphnas.trials.worker SPEC [PARENT]`."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from pathlib import Path
+
+from graphnas.errors import TrialError
+from graphnas.trials import attempt, evaluation, spec
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main(arguments: list[str]) -> None:
+    """Runs the trial that a spec file describes.
+
+    Args:
+        arguments: the spec's path, and the process without which the trial must not go on.
+    """
+    if len(arguments) > 1:
+        _die_with(int(arguments[1]))
+    task, path = spec.read(Path(arguments[0]))
+    sys.path.extend(entry for entry in path if entry not in sys.path)
+    if task.evaluate is None:
+        raise TrialError(f"the trial names no evaluate function\n  at {arguments[0]}. It ran inside its search.")
+    attempt.perform(task, evaluation.resolve(task.evaluate))
+
+
+def _die_with(parent: int) -> None:
+    """Ends this process when its parent ends, however that ends."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before we could ask
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
