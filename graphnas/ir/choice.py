@@ -223,3 +223,9 @@ def choices_in(tree: Any) -> Iterator[Choice]:
         case dict():
             for item in tree.values():
                 yield from choices_in(item)
+        case None | str() | int() | float():
+            return
+        case object(items=tuple() as items):  # a `List`
+            yield from choices_in(items)
+        case object(start=start, stop=stop, step=step):  # a `Slice`
+            yield from choices_in((start, stop, step))
