@@ -122,22 +122,36 @@ HOSTILE: dict[str, Callable[[str], Change]] = {
     "name of an input": lambda run: lambda data: data["inputs"][0].update(name=run),
     "path of an input": lambda run: lambda data: data["inputs"][0].update(path=[f"x if {run} else x"]),
     "dtype of an input": lambda run: lambda data: data["inputs"][0].update(dtype=run),
-    "label": lambda run: lambda data: data.update(choices=[{"label": f"a\n{run}", "options": [1], "take": 1}], output={"choice": f"a\n{run}"}),
+    "label": lambda run: (
+        lambda data: data.update(
+            choices=[{"label": f"a\n{run}", "options": [1], "take": 1}], output={"choice": f"a\n{run}"}
+        )
+    ),
     "option": lambda run: lambda data: data["choices"][0].update(options=[{"apply": "+", "args": [run, "x"]}]),
     "device": lambda run: lambda data: node(data, "to")["args"].append({"device": f"cpu'); {run} #"}),
     "constant": lambda run: lambda data: node(data, "to")["args"].append({"constant": "torch.hub"}),
     "code as a constant": lambda run: lambda data: node(data, "to")["args"].append({"constant": run}),
-    "function of an expression": lambda run: lambda data: node(data, "to")["args"].append({"apply": "eval", "args": [run]}),
+    "function of an expression": lambda run: (
+        lambda data: node(data, "to")["args"].append({"apply": "eval", "args": [run]})
+    ),
     "source": lambda run: lambda data: node(data, "to").update(source=[f"a.py\n{run}", 1]),
     "guard": lambda run: lambda data: node(data, "guard")["args"].__setitem__(1, f"a.py\n{run}"),
     "guard's test": lambda run: lambda data: node(data, "guard")["args"].__setitem__(0, run),
     "merge": lambda run: lambda data: node(data, "block.act_choice")["op"].update(merge=run),
-    "reason of an opaque module": lambda run: lambda data: entry(data, "head").update(kind="opaque", type="torch.nn.Module", config={"reason": f"\n{run}"}),
+    "reason of an opaque module": lambda run: (
+        lambda data: entry(data, "head").update(kind="opaque", type="torch.nn.Module", config={"reason": f"\n{run}"})
+    ),
     "bomb of base85": lambda run: constant({"base85": bomb()}),
-    "huge fill": lambda run: lambda data: entry(data, "head.steps").update(config={"shape": [2**40], "dtype": {"constant": "torch.float32"}, "value": {"dict": [["fill", 0]]}}),
+    "huge fill": lambda run: (
+        lambda data: entry(data, "head.steps").update(
+            config={"shape": [2**40], "dtype": {"constant": "torch.float32"}, "value": {"dict": [["fill", 0]]}}
+        )
+    ),
     "code in base85": lambda run: constant({"dict": [["base85", run]]}),
     "packed bomb": lambda run: constant({"dict": [["base85", bomb()]]}),
-    "power": lambda run: lambda data: node(data, "to")["args"].append({"apply": "**", "args": [9, {"apply": "**", "args": [9, 64]}]}),
+    "power": lambda run: (
+        lambda data: node(data, "to")["args"].append({"apply": "**", "args": [9, {"apply": "**", "args": [9, 64]}]})
+    ),
     "long text": lambda run: lambda data: node(data, "to")["args"].append({"apply": "*", "args": ["x", 2**40]}),
     "many values": lambda run: lambda data: data["choices"][0].update(options=list(range(64)), take=32),
     "deep nesting": lambda run: lambda data: node(data, "to")["args"].append(deep(300)),
@@ -145,7 +159,7 @@ HOSTILE: dict[str, Callable[[str], Change]] = {
     "reference to itself": lambda run: lambda data: node(data, "linear").update(args=[{"ref": "linear"}]),
     "parent of itself": lambda run: lambda data: entry(data, "head").update(path="head.head"),
     "tie to itself": lambda run: lambda data: entry(data, "head.tied").update(same_as="head.tied"),
-}  # fmt: skip
+}
 
 
 def written(change: Change) -> str:

@@ -36,11 +36,35 @@ def test_a_space_comes_back_equal_with_its_sources() -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        True, 1, 1.0, 0, -0.0, 1e-320, 1e300, 0.1, 2**63 - 1, -(2**63), 2**64 - 1, float("inf"), float("-inf"),
-        complex(0.0, -0.0), complex(math.inf, 1.0), "", "\0\n\t\\\"'é\U0001f600", None, Ellipsis, (), (1,), List(()),
-        List(((), List((1, 1.0, True)))), FrozenDict({1: 2}), FrozenDict({"1": 2, None: 3, 0.5: 4}), FrozenDict(), nested(150),
+        True,
+        1,
+        1.0,
+        0,
+        -0.0,
+        1e-320,
+        1e300,
+        0.1,
+        2**63 - 1,
+        -(2**63),
+        2**64 - 1,
+        float("inf"),
+        float("-inf"),
+        complex(0.0, -0.0),
+        complex(math.inf, 1.0),
+        "",
+        "\0\n\t\\\"'é\U0001f600",
+        None,
+        Ellipsis,
+        (),
+        (1,),
+        List(()),
+        List(((), List((1, 1.0, True)))),
+        FrozenDict({1: 2}),
+        FrozenDict({"1": 2, None: 3, 0.5: 4}),
+        FrozenDict(),
+        nested(150),
     ],
-)  # fmt: skip
+)
 def test_value_comes_back_exactly(value: Any) -> None:
     back = through_json(value)
     assert back == value
@@ -62,11 +86,20 @@ def test_digest_ignores_sources_and_sees_everything_else() -> None:
     assert digest(plain) == digest(space())
     assert to_json(plain) != to_json(space())
     changed = [
-        with_value(1), with_value(1.0), with_value(True), with_value(List(())), with_value(()),
-        with_node("mean", after=("guard",)), with_node("mean", when=space().node("block.fill").when),
-        replace(space(), constraints=()), replace(space(), formals=FrozenDict()), replace(space(), signature=()),
-        replace(space(), output=Ref("mean")), replace(space(), modules=space().modules[:-1]), replace(space(), name="Other"),
-    ]  # fmt: skip
+        with_value(1),
+        with_value(1.0),
+        with_value(True),
+        with_value(List(())),
+        with_value(()),
+        with_node("mean", after=("guard",)),
+        with_node("mean", when=space().node("block.fill").when),
+        replace(space(), constraints=()),
+        replace(space(), formals=FrozenDict()),
+        replace(space(), signature=()),
+        replace(space(), output=Ref("mean")),
+        replace(space(), modules=space().modules[:-1]),
+        replace(space(), name="Other"),
+    ]
     assert len({digest(graph) for graph in changed} | {digest(space())}) == len(changed) + 1
 
 
@@ -104,9 +137,21 @@ DOCUMENTS: dict[str, tuple[Callable[[], str], str, str]] = {
     "format as boolean": (lambda: changed(lambda data: data.update(format=True)), "not an integer", "format"),
     "unknown part": (lambda: changed(lambda data: data.update(hooks=[])), "'hooks' is unknown", "the document"),
     "missing part": (lambda: changed(lambda data: data.pop("modules")), "'modules' is missing", "the document"),
-    "repeated key": (lambda: to_json(space()).replace('"name": "mean"', '"name": "a", "name": "mean"'), "'name' stands twice", "nodes[7]"),
-    "repeated tag": (lambda: argument(1).replace('{"ref": "linear"}', '{"ref": "x", "ref": "linear"}'), "'ref' stands twice", "nodes[10].args[0]"),
-    "repeated setting": (lambda: to_json(space()).replace('"keepdim": false', '"keepdim": 1, "keepdim": 2'), "twice", "nodes[7].kwargs"),
+    "repeated key": (
+        lambda: to_json(space()).replace('"name": "mean"', '"name": "a", "name": "mean"'),
+        "'name' stands twice",
+        "nodes[7]",
+    ),
+    "repeated tag": (
+        lambda: argument(1).replace('{"ref": "linear"}', '{"ref": "x", "ref": "linear"}'),
+        "'ref' stands twice",
+        "nodes[10].args[0]",
+    ),
+    "repeated setting": (
+        lambda: to_json(space()).replace('"keepdim": false', '"keepdim": 1, "keepdim": 2'),
+        "twice",
+        "nodes[7].kwargs",
+    ),
     "unknown tag": (lambda: argument({"eval": "1"}), "is not a value", "nodes[7].args[2]"),
     "two tags": (lambda: argument({"ref": "x", "eval": "1"}), "is not a value", "nodes[7].args[2]"),
     "no tag": (lambda: argument({}), "is not a value", "nodes[7].args[2]"),
@@ -123,22 +168,72 @@ DOCUMENTS: dict[str, tuple[Callable[[], str], str, str]] = {
     "infinity": (lambda: argument(1).replace('"keepdim": false', '"keepdim": Infinity'), "not JSON", '"inf"'),
     "large float": (lambda: argument(1).replace('"keepdim": false', '"keepdim": 1e999'), "too large", "document"),
     "large integer": (lambda: argument(2**64), "65 bits", "node mean"),
-    "huge integer": (lambda: argument(1).replace('"keepdim": false', '"keepdim": ' + "9" * 10_000), "too large", "64 bits"),
+    "huge integer": (
+        lambda: argument(1).replace('"keepdim": false', '"keepdim": ' + "9" * 10_000),
+        "too large",
+        "64 bits",
+    ),
     "deep lists": (lambda: "[" * 100_000 + "]" * 100_000, "nested too deeply", "document"),
     "deep values": (lambda: argument(json.loads("[" * 300 + "]" * 300)), "more than 200 levels", "node mean"),
-    "no operation": (lambda: changed(lambda data: node_of(data, "mean").update(op={"exec": "1"})), "not an operation", "nodes[7].op"),
-    "two operations": (lambda: changed(lambda data: node_of(data, "mean")["op"].update(exec="1")), "'exec' is unknown", "nodes[7].op"),
-    "when": (lambda: changed(lambda data: node_of(data, "mean").update(when=True)), "not an expression", "nodes[7].when"),
-    "scope": (lambda: changed(lambda data: node_of(data, "mean").update(scope=["block"])), "not a list of 3", "scope[0]"),
+    "no operation": (
+        lambda: changed(lambda data: node_of(data, "mean").update(op={"exec": "1"})),
+        "not an operation",
+        "nodes[7].op",
+    ),
+    "two operations": (
+        lambda: changed(lambda data: node_of(data, "mean")["op"].update(exec="1")),
+        "'exec' is unknown",
+        "nodes[7].op",
+    ),
+    "when": (
+        lambda: changed(lambda data: node_of(data, "mean").update(when=True)),
+        "not an expression",
+        "nodes[7].when",
+    ),
+    "scope": (
+        lambda: changed(lambda data: node_of(data, "mean").update(scope=["block"])),
+        "not a list of 3",
+        "scope[0]",
+    ),
     "take": (lambda: changed(lambda data: data["choices"][0].update(take=5)), "1 <= take <= 2", "choices[0]"),
-    "no options": (lambda: changed(lambda data: data["choices"][0].update(options=[])), "needs distinct options", "choices[0]"),
-    "options that cannot be hashed": (lambda: changed(lambda data: data["choices"][0].update(options=[{"list": [{"dict": []}]}, {"slice": [1, 2, 3]}])), "is an option of", "block.conv"),
-    "label twice": (lambda: changed(lambda data: data["choices"].append({**data["choices"][0], "options": [1]})), "stands for two choices", "choices"),
-    "formals": (lambda: changed(lambda data: data.update(formals=[["block", 0, [["x", "x"]]]])), "not a reference", "formals[0]"),
-    "formals twice": (lambda: changed(lambda data: data["formals"].append(data["formals"][0])), "is there twice", "formals[1]"),
-    "flag": (lambda: changed(lambda data: data["signature"][0].update(required=1)), "neither true nor false", "signature[0].required"),
-    "cyclic": (lambda: changed(lambda data: node_of(data, "mean").update(args=[{"ref": "linear"}])), "'linear' is read", "node mean"),
-}  # fmt: skip
+    "no options": (
+        lambda: changed(lambda data: data["choices"][0].update(options=[])),
+        "needs distinct options",
+        "choices[0]",
+    ),
+    "options that cannot be hashed": (
+        lambda: changed(
+            lambda data: data["choices"][0].update(options=[{"list": [{"dict": []}]}, {"slice": [1, 2, 3]}])
+        ),
+        "is an option of",
+        "block.conv",
+    ),
+    "label twice": (
+        lambda: changed(lambda data: data["choices"].append({**data["choices"][0], "options": [1]})),
+        "stands for two choices",
+        "choices",
+    ),
+    "formals": (
+        lambda: changed(lambda data: data.update(formals=[["block", 0, [["x", "x"]]]])),
+        "not a reference",
+        "formals[0]",
+    ),
+    "formals twice": (
+        lambda: changed(lambda data: data["formals"].append(data["formals"][0])),
+        "is there twice",
+        "formals[1]",
+    ),
+    "flag": (
+        lambda: changed(lambda data: data["signature"][0].update(required=1)),
+        "neither true nor false",
+        "signature[0].required",
+    ),
+    "cyclic": (
+        lambda: changed(lambda data: node_of(data, "mean").update(args=[{"ref": "linear"}])),
+        "'linear' is read",
+        "node mean",
+    ),
+}
 
 
 @pytest.mark.parametrize("case", DOCUMENTS)
@@ -207,7 +302,10 @@ def test_a_file_that_is_not_a_graph_is_named(tmp_path: Path) -> None:
 
 
 def test_reading_a_graph_imports_no_torch() -> None:
-    program = "import sys; from graphnas.ir.storing import from_json; from_json(sys.stdin.read()); print('torch' in sys.modules)"
+    program = (
+        "import sys; from graphnas.ir.storing import from_json; from_json(sys.stdin.read());"
+        " print('torch' in sys.modules)"
+    )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
         [sys.executable, "-c", program],

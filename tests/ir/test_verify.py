@@ -351,3 +351,10 @@ def test_three_hundred_nodes_take_at_most_ten_milliseconds() -> None:
         verify(fresh)
         best = min(best, time.process_time() - start)
     assert best <= 0.010
+
+
+def test_a_choice_in_a_slice_or_list_is_a_choice_of_the_space() -> None:
+    graph = with_node("mean", args=(Ref("block.join"), List((Slice(0, Choice("end", (1, 2))),))))
+    assert set(graph.choices) == {"width", "block.act", "end"}
+    child = specialize(graph, {**default(graph), "end": 2})
+    assert child.node("mean").args[1] == List((Slice(0, 2),))
