@@ -13,8 +13,7 @@ from pathlib import Path
 
 from graphnas.trials import attempt, spec
 from graphnas.trials.executor import Handle, Outcome, Task
-
-INSIDE = "GRAPHNAS_TRIAL"  # set in the processes of trials
+from graphnas.trials.worker import INSIDE
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +44,8 @@ class Processes:
         command = [sys.executable, "-m", "graphnas.trials.worker", str(spec.write(task)), str(os.getpid())]
         output, errors = (task.directory / name for name in (attempt.STDOUT, attempt.STDERR))
         with output.open("wb") as out, errors.open("wb") as err:
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True, env=self._environment()
-            )
+            streams = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": err}
+            process = subprocess.Popen(command, start_new_session=True, env=self._environment(), **streams)
         self._running[task.trial.number] = _Running(process, time.monotonic())
         return Handle(process.pid, started_at(process.pid))
 

@@ -53,7 +53,7 @@ def _open(path: Path, write: bool) -> sqlite3.Connection:
             raise TrialError(
                 f"the store has version {version}, newer than {VERSION}\n  at {path}. Update graphnas to read it."
             )
-        if tables and not version or not tables and not write:
+        if (tables and not version) or (not tables and not write):
             raise TrialError(f"the file holds no study\n  at {path}. Give the directory that a search was run in.")
         if write:
             connection.execute("PRAGMA journal_mode = WAL")

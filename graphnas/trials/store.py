@@ -96,10 +96,22 @@ class Store:
 
     def attempts(self, state: str) -> list[Attempt]:
         """The trials in a state that answer for themselves, with their last starts."""
+        columns = "id, attempt, crashes, pid, started"
+        query = f"SELECT {columns} FROM trial WHERE state = ? AND same_as IS NULL ORDER BY id"
+        return [Attempt(*row) for row in self._connection.execute(query, (state,))]
+
+    def attempt(self, number: int) -> Attempt:
+        """The last start of a trial."""
+        query = "SELECT id, attempt, crashes, pid, started FROM trial WHERE id = ?"
+        return Attempt(*self._connection.execute(query, (number,)).fetchone())
+
+    def answered(self) -> list[tuple[int, int]]:
+        """The open trials that ask what a trial asked that has ended by now, and those trials."""
         rows = self._connection.execute(
-            "SELECT id, attempt, crashes, pid, started FROM trial WHERE state = ? AND same_as IS NULL ORDER BY id", (state,)
+            "SELECT trial.id, first.id FROM trial JOIN trial AS first ON trial.same_as = first.id "
+            "WHERE trial.state = 'queued' AND first.state NOT IN ('queued', 'running') ORDER BY trial.id"
         )
-        return [Attempt(*row) for row in rows]
+        return [(row[0], row[1]) for row in rows]
 
     def attempt_directory(self, number: int, attempt: int) -> Path:
         """Where one attempt of a trial writes; no other attempt does."""
@@ -128,17 +140,23 @@ class Store:
         """Enters a trial; one that asks what an earlier one asked is answered from that."""
         with self._transaction() as connection:
             connection.execute(
-                "INSERT INTO trial(id, key, arch, parameters, same_as, state, seed) VALUES (?, ?, ?, ?, ?, 'queued', ?)",
+                "INSERT INTO trial(id, key, arch, parameters, same_as, state, seed) "
+                "VALUES (?, ?, ?, ?, ?, 'queued', ?)",
                 (number, key, arch, parameters, self.first(key), seed),
             )
 
-    def start(self, number: int, pid: int | None, started: str | None) -> None:
-        """Notes that the next attempt of a trial runs."""
+    def start(self, number: int) -> None:
+        """Notes that the next attempt of a trial is about to run."""
         with self._transaction() as connection:
             connection.execute(
-                "UPDATE trial SET state = 'running', attempt = attempt + 1, pid = ?, started = ? WHERE id = ?",
-                (pid, started, number),
+                "UPDATE trial SET state = 'running', attempt = attempt + 1, pid = NULL, started = NULL WHERE id = ?",
+                (number,),
             )
+
+    def place(self, number: int, pid: int | None, started: str | None) -> None:
+        """Notes which process runs a trial."""
+        with self._transaction() as connection:
+            connection.execute("UPDATE trial SET pid = ?, started = ? WHERE id = ?", (pid, started, number))
 
     def requeue(self, number: int, crashed: bool) -> None:
         """Notes that a trial is to be started again."""
@@ -157,7 +175,7 @@ class Store:
                 (record.state, metrics, record.error, record.duration_s, record.number),
             )
             if done.rowcount != 1:
-                raise TrialError(f"trial {record.number} has ended already\n  at {self.directory}. Who else writes there?")
+                raise TrialError(f"trial {record.number} has ended already\n  at {self.directory}. Who else writes it?")
             rows = [(record.number, step, values) for step, values in reports]
             connection.executemany("INSERT INTO report VALUES (?, ?, ?)", rows)
 

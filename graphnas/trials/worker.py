@@ -11,6 +11,8 @@ from pathlib import Path
 from graphnas.errors import TrialError
 from graphnas.trials import attempt, evaluation, spec
 
+# Set while the module of `evaluate` is imported: a search that begins there would begin in every trial.
+INSIDE = "GRAPHNAS_IMPORTING_EVALUATE"
 _PR_SET_PDEATHSIG = 1
 
 
@@ -26,7 +28,9 @@ def main(arguments: list[str]) -> None:
     sys.path.extend(entry for entry in path if entry not in sys.path)
     if task.evaluate is None:
         raise TrialError(f"the trial names no evaluate function\n  at {arguments[0]}. It ran inside its search.")
-    attempt.perform(task, evaluation.resolve(task.evaluate))
+    evaluate = evaluation.resolve(task.evaluate)
+    os.environ.pop(INSIDE, None)
+    attempt.perform(task, evaluate)
 
 
 def _die_with(parent: int) -> None:
