@@ -40,7 +40,8 @@ def judge(problem: Problem, record: Record, directory: Path, outcome: Outcome) -
 def _refusal(problem: Problem, metrics: Mapping[str, float]) -> str:
     for name in problem.objectives:
         if name not in metrics:
-            return f"evaluate returned no {name!r}; it returned {', '.join(metrics) or 'nothing'}.{nearest(name, metrics)}"
+            known = ", ".join(metrics) or "nothing"
+            return f"evaluate returned no {name!r}; there is {known}.{nearest(name, metrics)}"
         if not math.isfinite(metrics[name]):
             return f"its {name!r} is {metrics[name]}"
     return ""

@@ -21,7 +21,7 @@ def only(directory: Path) -> Iterator[None]:
         directory.mkdir(parents=True, exist_ok=True)
         file = (directory / "lock").open("a")
     except OSError as error:
-        raise TrialError(f"the directory cannot be written: {error}\n  at {directory}. Choose another place.") from error
+        raise TrialError(f"there is no writing here: {error}\n  at {directory}. Choose another place.") from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -44,8 +44,14 @@ class Processes:
         command = [sys.executable, "-m", "graphnas.trials.worker", str(spec.write(task)), str(os.getpid())]
         output, errors = (task.directory / name for name in (attempt.STDOUT, attempt.STDERR))
         with output.open("wb") as out, errors.open("wb") as err:
-            streams = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": err}
-            process = subprocess.Popen(command, start_new_session=True, env=self._environment(), **streams)
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+                env=self._environment(),
+            )
         self._running[task.trial.number] = _Running(process, time.monotonic())
         return Handle(process.pid, started_at(process.pid))
 
