@@ -181,7 +181,7 @@ def _value(node: Node, graph: Graph, values: dict[str, Any], arch: Arch) -> Any:
     except Exception as error:
         given = ", ".join(map(str, _tensors(args))) or "nothing"
         raise GraphError(
-            f"{node.where} cannot run on {given}: {_first_line(error)}. Change what feeds it, or the rule that "
+            f"{node.where} cannot run on {given}: {_first_line(error).rstrip(".")}. Change what feeds it, or the rule that "
             f"changed a shape before it"
         ) from error
 
@@ -189,8 +189,8 @@ def _value(node: Node, graph: Graph, values: dict[str, Any], arch: Arch) -> Any:
 def _dtype(graph: Graph, path: str) -> str:
     """The dtype of a tensor of the module table, or of a layer in it."""
     if path in graph.entries:
-        dtype: Constant = graph.entries[path].config["dtype"]
-        return dtype.name
+        dtype = graph.entries[path].config.get("dtype", "torch.float32")
+        return dtype.name if isinstance(dtype, Constant) else str(dtype)
     owner, _, name = path.rpartition(".")
     entry = graph.entries[owner]
     return str(getattr(_layer(entry.type, transform(entry.config, _default)), name).dtype)

@@ -103,7 +103,7 @@ class Explanation:
         }
 
     def __str__(self) -> str:
-        counts = f"{len(self.matched)} sites, {len(self.decisions)} decisions, {len(self.passed)} passed over"
+        counts = f"{len(self.matched)} taken, {len(self.passed)} passed over, {len(self.decisions)} decisions"
         lines = [f"{self.rule} looked for {self.looked_for}: {counts}"]
         lines += _table(
             ("  + " + site.name, site.type, _flow(site), f"label {label}", str(site.source or ""))
@@ -113,7 +113,7 @@ class Explanation:
             ("  - " + site.name, site.type, _flow(site), reason, str(site.source or "")) for site, reason in self.passed
         )
         lines += _table(
-            (f"  {label}", " | ".join(map(str, options)), f"{self.labels.count(label)} sites")
+            (f"  {label}", " | ".join(map(str, options)), f"sites: {self.labels.count(label)}")
             for label, options in self.decisions.items()
         )
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])

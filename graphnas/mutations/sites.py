@@ -6,6 +6,7 @@ import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from graphnas.analysis.elastic import elastic
 from graphnas.analysis.shapes import Result, Shape, Unknown, shape_of, shapes
 from graphnas.errors import GraphError
 from graphnas.ir.choice import Apply, Expr, conjunction
@@ -29,6 +30,7 @@ class Site:
         input_shapes, output_shapes: of `inputs` and `outputs`.
         config: constructor arguments of a layer, keyword arguments of a call.
         scope: the module calls around it.
+        elastic: whether a shape of its inputs or outputs depends on open choices.
         when: the condition under which all of it runs.
         source: the user's line.
     """
@@ -44,6 +46,7 @@ class Site:
     output_shapes: tuple[Result, ...]
     config: FrozenDict[str, Arg] = field(default_factory=FrozenDict)
     scope: tuple[Frame, ...] = ()
+    elastic: bool = False
     when: Expr | None = None
     source: Source | None = field(default=None, compare=False)
 
@@ -76,13 +79,19 @@ class Site:
         return f"{self.kind} {self.name} ({self.source})" if self.source else f"{self.kind} {self.name}"
 
 
-def several_results(site: Site) -> str:
-    """Why a site has not exactly one result; empty where it has."""
+def not_one_tensor(site: Site) -> str:
+    """Why the result of a site is not one tensor of a known, fixed shape; empty where it is."""
     match site.outputs:
-        case (_,):
-            return ""
         case ():
             return "nobody reads its result"
+        case (_,) if isinstance(site.output_shapes[0], Unknown):
+            return f"the shape of its result depends on the data: {site.output_shapes[0].reason}"
+        case (_,) if not isinstance(site.output_shapes[0], Shape):
+            return "its result is not one tensor"
+        case (_,) if site.elastic:
+            return "its shape depends on choices that are open already; apply this rule before the one that made them"
+        case (_,):
+            return ""
     return f"{len(site.outputs)} of its values are read by others ({', '.join(ref.name for ref in site.outputs)}), not one"
 
 
@@ -92,7 +101,7 @@ def sites(graph: Graph) -> tuple[Site, ...]:
     Raises:
         GraphError: the graph does not run (`analysis.shapes`).
     """
-    found = shapes(graph)
+    facts = _Facts(graph, shapes(graph), elastic(graph))
     blocks = _blocks(graph)
     started: set[Frame] = set()
     result: list[Site] = []
@@ -100,10 +109,25 @@ def sites(graph: Graph) -> tuple[Site, ...]:
         for depth, frame in enumerate(node.scope):
             if frame not in started:
                 started.add(frame)
-                result.append(_block(graph, frame, node.scope[:depth], blocks[frame], found))
+                result.append(_block(frame, node.scope[:depth], blocks[frame], facts))
         if isinstance(node.op, Layer) or (isinstance(node.op, Call) and not node.op.target.startswith("graphnas.")):
-            result.append(_single(graph, node, found))
+            result.append(_single(node, facts))
     return tuple(result)
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What is known of a graph's values."""
+
+    graph: Graph
+    found: Mapping[str, Result]
+    varying: frozenset[str]
+
+    def shapes_of(self, refs: tuple[Ref, ...]) -> tuple[Result, ...]:
+        return tuple(shape_of(self.found, ref) for ref in refs)
+
+    def varies(self, refs: tuple[Ref, ...]) -> bool:
+        return any(ref.name in self.varying for ref in refs)
 
 
 def _blocks(graph: Graph) -> dict[Frame, list[Node]]:
@@ -114,7 +138,8 @@ def _blocks(graph: Graph) -> dict[Frame, list[Node]]:
     return found
 
 
-def _single(graph: Graph, node: Node, found: Mapping[str, Result]) -> Site:
+def _single(node: Node, facts: _Facts) -> Site:
+    graph = facts.graph
     inputs = _given(graph, [node])
     outputs = _read_outside(graph, [node])
     match node.op:
@@ -125,12 +150,13 @@ def _single(graph: Graph, node: Node, found: Mapping[str, Result]) -> Site:
         case _:
             raise TypeError(f"{node.where} is no site")
     return Site(
-        node.name, word, kind, path, (node.name,), inputs, outputs, _all(found, inputs), _all(found, outputs),
-        config, node.scope, node.when, node.source,
+        node.name, word, kind, path, (node.name,), inputs, outputs, facts.shapes_of(inputs), facts.shapes_of(outputs),
+        config, node.scope, facts.varies(inputs + outputs), node.when, node.source,
     )  # fmt: skip
 
 
-def _block(graph: Graph, frame: Frame, scope: tuple[Frame, ...], nodes: list[Node], found: Mapping[str, Result]) -> Site:
+def _block(frame: Frame, scope: tuple[Frame, ...], nodes: list[Node], facts: _Facts) -> Site:
+    graph = facts.graph
     formals = list(graph.formals.get((frame.path, frame.call), ()))
     inputs = tuple(sorted(_given(graph, nodes), key=lambda ref: formals.index(ref) if ref in formals else len(formals)))
     outputs = _read_outside(graph, nodes)
@@ -138,7 +164,8 @@ def _block(graph: Graph, frame: Frame, scope: tuple[Frame, ...], nodes: list[Nod
     config = graph.entries[frame.path].config if frame.path in graph.entries else FrozenDict[str, Arg]()
     return Site(
         name, "block", frame.type, frame.path, tuple(node.name for node in nodes), inputs, outputs,
-        _all(found, inputs), _all(found, outputs), config, scope, _common(nodes), nodes[0].source,
+        facts.shapes_of(inputs), facts.shapes_of(outputs), config, scope, facts.varies(inputs + outputs), _common(nodes),
+        nodes[0].source,
     )  # fmt: skip
 
 
@@ -193,10 +220,6 @@ def _parts(when: Expr | None) -> list[Expr]:
         case Apply(fn="and", args=args):
             return [part for arg in args for part in _parts(arg)]
     return [when]
-
-
-def _all(found: Mapping[str, Result], refs: tuple[Ref, ...]) -> tuple[Result, ...]:
-    return tuple(shape_of(found, ref) for ref in refs)
 
 
 def _dims(site: Site, word: str, candidates: tuple[Result, ...]) -> tuple[int, ...]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from graphnas.analysis.shapes import Shape, Unknown
 from graphnas.ir.choice import Choice
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import Call, Choose, Node, Ref
 from graphnas.mutations.explain import Explanation, Selection, check_label, explanation, select
 from graphnas.mutations.insertion import Insertion, with_insertions
 from graphnas.mutations.naming import Names
-from graphnas.mutations.sites import Site, several_results
+from graphnas.mutations.sites import Site, not_one_tensor
 from graphnas.mutations.where import Where, check_where
 
 
@@ -68,14 +67,9 @@ class Skip:
 
 
 def _unfit(site: Site) -> str:
-    if reason := several_results(site):
+    if reason := not_one_tensor(site):
         return reason
-    (output,) = site.output_shapes
-    if isinstance(output, Unknown):
-        return f"its shape depends on the data: {output.reason}"
-    if not isinstance(output, Shape):
-        return "its result is no tensor"
-    if output not in site.input_shapes:
+    if site.output_shapes[0] not in site.input_shapes:
         given = ", ".join(map(str, site.input_shapes)) or "nothing"
-        return f"no input has its output's shape: it takes {given} and gives {output}"
+        return f"no input has its output's shape: it takes {given} and gives {site.output_shapes[0]}"
     return ""

@@ -16,7 +16,7 @@ from graphnas.mutations.alternatives import Alternative, built, examples, untouc
 from graphnas.mutations.explain import Explanation, Selection, check_label, explanation, select
 from graphnas.mutations.insertion import Insertion, with_insertions
 from graphnas.mutations.naming import Names, suffixed
-from graphnas.mutations.sites import Site, several_results
+from graphnas.mutations.sites import Site, not_one_tensor
 from graphnas.mutations.where import Where, check_where
 from graphnas.tracing.tracer import trace_alternative
 
@@ -154,15 +154,15 @@ def _insertion(site: Site, parts: list[_Part], chosen: Node) -> Insertion:
 
 
 def _unfit(site: Site) -> str:
-    if reason := several_results(site):
+    if reason := not_one_tensor(site):
         return reason
     if not site.inputs:
         return "it reads no tensor but parameters"
-    for word, found in (*(("input", shape) for shape in site.input_shapes), ("result", site.output_shapes[0])):
+    for found in site.input_shapes:
         if isinstance(found, Unknown):
-            return f"the shape of its {word} depends on the data: {found.reason}"
+            return f"the shape of an input depends on the data: {found.reason}"
         if not isinstance(found, Shape):
-            return f"its {word} is not one tensor"
+            return "an input is not one tensor"
     return ""
 
 

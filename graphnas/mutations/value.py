@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from graphnas.analysis.elastic import bending_choices
 from graphnas.analysis.shapes import shape_of, shapes
 from graphnas.errors import GraphError, nearest
 from graphnas.ir.choice import Apply, Arch, Choice, Expr, Option
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
-from graphnas.ir.node import Arg, Choose, Entry, Layer, Node, transform
+from graphnas.ir.node import Arg, Entry, Layer, Node, transform
 from graphnas.mutations.arguments import Argument, argument_of, known_arguments, with_argument
 from graphnas.mutations.explain import Explanation, Selection, check_label, explanation, select
 from graphnas.mutations.sites import Site
@@ -201,7 +202,7 @@ def _check_shapes(before: Graph, after: Graph, opened: Mapping[str, Choice]) -> 
     else:
         return
     bending = [choice for choice, where in choices.values() if _bends(own, after, choice, where)]
-    bending += [choice for choice in _values_open(before) if _bends(own, after, choice, "an earlier rule")]
+    bending += [choice for choice in bending_choices(before) if _bends(own, after, choice, "an earlier rule")]
     combinations = math.prod(len(choice.domain) for choice in bending)
     if combinations > COMBINATIONS:
         raise GraphError(
@@ -222,7 +223,7 @@ def _same(own: Mapping[str, Any], graph: Graph, arch: Arch) -> bool:
 
 def _bends(own: Mapping[str, Any], graph: Graph, choice: Choice, where: str) -> bool:
     """Whether an option, taken alone, changes any shape; each must run."""
-    return any([_runs(graph, {choice.label: option}, where) != own for option in choice.domain])
+    return any([_runs(graph, {choice.label: option}, where) != own for option in choice.domain])  # noqa: C419  # all must run
 
 
 def _runs(graph: Graph, arch: Arch, where: str) -> Mapping[str, Any]:
@@ -237,9 +238,3 @@ def _runs(graph: Graph, arch: Arch, where: str) -> Mapping[str, Any]:
         if own != now:
             raise GraphError(f"{decided} at {where} changes the network's output from {own} to {now}. {remedy}")
     return found
-
-
-def _values_open(graph: Graph) -> tuple[Choice, ...]:
-    """The choices that stand in configurations and arguments, not in a `Choose`."""
-    found = (choice for node in graph.nodes if not isinstance(node.op, Choose) for choice in node.choices)
-    return tuple(dict.fromkeys(found))
