@@ -180,8 +180,9 @@ def _value(node: Node, graph: Graph, values: dict[str, Any], arch: Arch) -> Any:
         return Unknown(f"{node.where}: {reason}")
     except Exception as error:
         given = ", ".join(map(str, _tensors(args))) or "nothing"
+        reason = _first_line(error).rstrip(".")
         raise GraphError(
-            f"{node.where} cannot run on {given}: {_first_line(error).rstrip(".")}. Change what feeds it, or the rule that "
+            f"{node.where} cannot run on {given}: {reason}. Change what feeds it, or the rule that "
             f"changed a shape before it"
         ) from error
 
