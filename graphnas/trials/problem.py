@@ -12,9 +12,11 @@ from graphnas.ir import encoding, printing
 from graphnas.ir.choice import Arch, Choice, Expr, Option, choices_in
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
+from graphnas.ir.node import ALIAS, Call, Node, Ref
 from graphnas.ir.specialize import substitute
 from graphnas.ir.values import is_boolean
 
+_SETTINGS = "graphnas.parameters"
 DIRECTIONS = ("maximize", "minimize")
 
 
@@ -100,14 +102,18 @@ def problem(
         _check_constraint(constraint, known)
     for name, expr in metrics.items():
         _check_metric(name, expr, known)
-    along = FrozenDict({name: choice for name, choice in searched.items()})
     own = [item for item in constraints if all(choice.label in space.choices for choice in choices_in(item))]
     whole = replace(space, constraints=(*space.constraints, *own))
     joint = replace(space, constraints=(*space.constraints, *constraints))
-    # Whatever the output reads is live: the settings become decisions of every architecture.
-    joint = replace(joint, output=(space.output, along)) if searched else joint
+    joint = _with_settings(joint, searched) if searched else joint
     labels = {name: choice.label for name, choice in searched.items()}
     return Problem(whole, joint, labels, fixed, dict(objectives), dict(metrics))
+
+
+def _with_settings(space: Graph, searched: Mapping[str, Choice]) -> Graph:
+    """The space with a value that depends on the settings: what the output reads, every architecture decides."""
+    settings = Node(_SETTINGS, Call(ALIAS), (FrozenDict(searched),))
+    return replace(space, nodes=(*space.nodes, settings), output=(space.output, Ref(_SETTINGS)))
 
 
 def _check_objectives(objectives: Mapping[str, str]) -> None:
