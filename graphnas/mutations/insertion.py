@@ -20,12 +20,14 @@ class Insertion:
     Attributes:
         site: keeps its nodes.
         nodes: to be put behind them; the last one is read in place of the site's result.
+        parameters: nodes that read parameters, which stand before everything else.
         entries: rows of the module table, by the row that they stand behind.
         formals: names of values inside the module calls that are new.
     """
 
     site: Site
     nodes: tuple[Node, ...]
+    parameters: tuple[Node, ...] = ()
     entries: Mapping[str, Sequence[Entry]] = field(default_factory=FrozenDict)
     formals: Formals = field(default_factory=FrozenDict)
 
@@ -44,7 +46,8 @@ def with_insertions(graph: Graph, insertions: Sequence[Insertion]) -> Graph:
     for insertion in insertions:
         if insertion not in plain:
             graph = _behind_the_whole(graph, insertion)
-    return graph
+    parameters = tuple(node for insertion in insertions for node in insertion.parameters)
+    return replace(graph, nodes=(*parameters, *graph.nodes)) if parameters else graph
 
 
 def _is_plain(site: Site) -> bool:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from graphnas.analysis.shapes import Result, Shape, Unknown, shape_of, shapes
 from graphnas.errors import GraphError, TraceError
 from graphnas.ir.choice import Choice, conjunction
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Formals, Graph
-from graphnas.ir.node import Choose, Entry, Layer, Node, Ref
+from graphnas.ir.node import Choose, Entry, Layer, Node, Param, Ref
 from graphnas.mutations.alternatives import Alternative, built, examples, untouched_randomness
 from graphnas.mutations.explain import Explanation, Selection, check_label, explanation, select
 from graphnas.mutations.insertion import Insertion, with_insertions
@@ -95,10 +95,11 @@ class Swap:
 class _Part:
     """An alternative as nodes: what it gives, and where its rows of the module table stand."""
 
+    parameters: tuple[Node, ...]
     nodes: tuple[Node, ...]
     result: Ref
-    entries: tuple[Entry, ...]
-    formals: Formals
+    entries: tuple[Entry, ...] = ()
+    formals: Formals = field(default_factory=FrozenDict)
 
 
 class _Builder:
@@ -136,21 +137,30 @@ class _Builder:
             )
         if not isinstance(traced.output, Ref):
             raise GraphError(f"alternative {option!r} at {site.where} gives {traced.output!r:.100}; it must give one tensor")
-        nodes = tuple(replace(node, when=conjunction(site.when, node.when)) for node in traced.nodes)
-        result = traced.output
-        if len(nodes) == 1 and isinstance(nodes[0].op, Layer) and nodes[0].op.path == path:
-            nodes = (replace(nodes[0], name=suffixed(site.name, path.removeprefix(site.label)), source=site.source),)
-            result = Ref(nodes[0].name)
-        self.names.taken.update(node.name for node in nodes)
+        part = _part(site, path, traced.nodes, traced.output)
+        self.names.taken.update(node.name for node in part.nodes)
         self.names.taken.update(entry.path for entry in traced.entries)
-        return _Part(nodes, result, () if call else traced.entries, traced.formals)
+        if call:
+            return replace(part, parameters=(), formals=traced.formals)
+        return replace(part, entries=traced.entries, formals=traced.formals)
+
+
+def _part(site: Site, path: str, nodes: tuple[Node, ...], result: Ref) -> _Part:
+    """The nodes under the site's condition; those that read parameters stand before everything and have none."""
+    parameters = tuple(node for node in nodes if isinstance(node.op, Param))
+    own = tuple(replace(node, when=conjunction(site.when, node.when)) for node in nodes if node not in parameters)
+    if len(own) == 1 and isinstance(own[0].op, Layer) and own[0].op.path == path:
+        own = (replace(own[0], name=suffixed(site.name, path.removeprefix(site.label)), source=site.source),)
+        result = Ref(own[0].name)
+    return _Part(parameters, own, result)
 
 
 def _insertion(site: Site, parts: list[_Part], chosen: Node) -> Insertion:
     formals = {call: names for part in parts for call, names in part.formals.items()}
     rows = tuple(entry for part in parts for entry in part.entries)
     nodes = (*(node for part in parts for node in part.nodes), chosen)
-    return Insertion(site, nodes, FrozenDict({site.path: rows} if rows else {}), FrozenDict(formals))
+    parameters = tuple(node for part in parts for node in part.parameters)
+    return Insertion(site, nodes, parameters, FrozenDict({site.path: rows} if rows else {}), FrozenDict(formals))
 
 
 def _unfit(site: Site) -> str:

@@ -1,0 +1,154 @@
+"""Rules at places where a naive rewrite is silently wrong: every child equals the supernet under the same architecture.
+
+What is compared is built from the generated files, in evaluation and training, at a traced and an untraced batch size,
+with the state that a call leaves behind.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from graphnas.ir.choice import Arch
+from graphnas.ir.graph import Graph
+from graphnas.ir.sampling import enumerate_archs
+from graphnas.ir.specialize import default, specialize
+from graphnas.mutations.mutate import Rule, mutate
+from graphnas.mutations.skip import Skip
+from graphnas.mutations.swap import Swap
+from graphnas.mutations.value import Value
+from graphnas.tracing.tracer import trace
+from tests.tracing import networks
+from tests.tracing.comparison import same
+
+build = pytest.importorskip("graphnas.codegen.build").build
+
+State = dict[str, Tensor]
+CASES: dict[str, tuple[Callable[[], nn.Module], Callable[[int], Tensor], tuple[Rule, ...]]] = {}
+
+
+class Drop(nn.Module):
+    """A candidate that draws random numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(6, 6)
+        self.drop = nn.Dropout(0.3)
+        self.act = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.drop(self.fc(x)))
+
+
+class Norm(networks.Norm):
+    """A candidate that writes to its buffers in training only."""
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(x)[0]
+
+
+def images(batch: int) -> Tensor:
+    return torch.randn(batch, 6, generator=torch.Generator().manual_seed(batch))
+
+
+def tokens(batch: int) -> Tensor:
+    return torch.arange(batch * 5).reshape(batch, 5) % 20
+
+
+def silu(inplace: bool) -> Callable[[object], nn.Module]:
+    return lambda site: nn.SiLU(inplace)
+
+
+RELU = nn.ReLU
+CASES = {
+    "stale reader, swapped in place": (networks.StaleReader, images, (Swap(RELU, {"silu": silu(True)}),)),
+    "stale reader, swapped out of place": (networks.StaleReader, images, (Swap(RELU, {"silu": silu(False)}),)),
+    "block called twice": (networks.Twice, images, (Swap(RELU, {"silu": silu(True)}),)),
+    "block called twice, with weights": (
+        networks.Twice, images, (Swap("block.fc", {"free": lambda site: nn.Linear(6, 6, bias=False)}),),
+    ),
+    "block called twice, a module": (networks.Twice, images, (Swap(RELU, {"norm": lambda site: Norm(6)}),)),
+    "block called twice, swapped whole": (networks.Twice, images, (Swap("block", {"drop": Drop, "other": networks.Block}),)),
+    "block called twice, skipped": (networks.Twice, images, (Skip("block"),)),
+    "in-place layers skipped": (networks.Deep, images, (Skip(RELU, "act"),)),
+    "random candidate": (networks.Deep, images, (Swap(RELU, {"drop": Drop}, "act"),)),
+    "candidate with writes in training only": (networks.Deep, images, (Swap(RELU, {"norm": lambda site: Norm(6)}, "act"),)),
+    "tied layer": (
+        networks.Odd, tokens, (Swap("out", {"free": lambda site: nn.Linear(8, 20)}),),
+    ),
+    "owner of a tie": (
+        networks.Odd, tokens, (Swap("emb", {"big": lambda site: nn.Embedding(20, 8, scale_grad_by_freq=True)}),),
+    ),
+    "within a training-only region": (
+        networks.Auxiliary, images, (Swap(RELU, {"silu": silu(True), "norm": lambda site: Norm(6)}), Skip("aux")),
+    ),
+    "dropout probability": (networks.Odd, tokens, (Value("dropout", "p", (0.1, 0.4)),)),
+    "bias of a layer called twice": (networks.Twice, images, (Value("block.fc", "bias", (False,)),)),
+    "rules upon rules": (
+        networks.Deep, images,
+        (
+            Swap("blocks.0", {"drop": Drop}),
+            Skip("blocks.[12]"),
+            Swap(RELU, {"silu": nn.SiLU}, "act"),
+            Value(nn.Linear, "bias", (False,), "bias"),
+        ),
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(params=CASES.values(), ids=CASES.keys())
+def space(request: pytest.FixtureRequest) -> tuple[Graph, Graph, Callable[[int], Tensor]]:
+    make, inputs, rules = request.param
+    torch.manual_seed(0)
+    graph = trace(make(), inputs(2))
+    return graph, mutate(graph, *rules), inputs
+
+
+def archs(space: Graph, most: int = 12) -> list[Arch]:
+    return list(itertools.islice(enumerate_archs(space), most))
+
+
+def test_default_is_the_original(space: tuple[Graph, Graph, Callable[[int], Tensor]]) -> None:
+    graph, wider, _ = space
+    assert specialize(wider, default(wider)) == graph
+
+
+def test_child_equals_supernet(space: tuple[Graph, Graph, Callable[[int], Tensor]]) -> None:
+    _, wider, inputs = space
+    supernet = build(wider, weights=None)
+    supernet.load_state_dict({name: drawn(value, i) for i, (name, value) in enumerate(supernet.state_dict().items())})
+    weights = {name: value.clone() for name, value in supernet.state_dict().items()}  # tied ones are equal now
+    for arch in archs(wider):
+        child = build(specialize(wider, arch), weights=weights)
+        kept = list(child.state_dict())
+        assert kept == [name for name in weights if name in child.state_dict()]
+        for training, batch in itertools.product((False, True), (2, 3)):
+            supernet.load_state_dict(weights)
+            child.load_state_dict({name: sliced(weights[name], value) for name, value in child.state_dict().items()})
+            ours = run(child, training, inputs(batch))
+            theirs = run(supernet, training, inputs(batch), plan=arch)
+            assert same(ours, theirs), (arch, training, batch)
+            state = supernet.state_dict()
+            for name, value in child.state_dict().items():
+                assert torch.equal(value, sliced(state[name], value)), (arch, training, batch, name)
+
+
+def drawn(value: Tensor, seed: int) -> Tensor:
+    if not value.is_floating_point():
+        return value.clone()
+    return torch.randn(value.shape, generator=torch.Generator().manual_seed(seed)) * 0.3
+
+
+def sliced(value: Tensor, like: Tensor) -> Tensor:
+    return value[tuple(slice(0, size) for size in like.shape)].clone()
+
+
+def run(net: nn.Module, training: bool, x: Tensor, **plan: Arch) -> object:
+    net.train(training)
+    torch.manual_seed(5)
+    with torch.no_grad():
+        return net(x, **plan)
