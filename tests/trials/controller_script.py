@@ -1,0 +1,20 @@
+"""A search in a process that tests kill: `python controller_script.py DIRECTORY TRIALS`."""
+
+from __future__ import annotations
+
+import sys
+
+from graphnas.strategies.evolution import RegularizedEvolution
+from graphnas.trials.search import search
+from tests.strategies.spaces import flat
+from tests.trials import evaluations
+
+if __name__ == "__main__":
+    search(
+        flat(4, 4, 4),
+        evaluations.slow,
+        RegularizedEvolution(population=4, tournament=2),
+        trials=int(sys.argv[2]),
+        directory=sys.argv[1],
+        show=False,
+    )
