@@ -32,13 +32,15 @@ class Hole:
         text: the literal as source.
         value: the literal where it is a plain number; ratios between holes are looked for.
         hints: what the argument may be called, best first.
-        keyword, default: the hole is an argument of a call, left out where its text is that of the default.
+        argument: the hole is an argument of a call, separated from the one before it.
+        keyword, default: of an argument; it is left out where its text is that of the default.
         fresh: the text builds a module: it is never shared by two arguments, nor a default.
     """
 
     text: str
     value: Any = None
     hints: tuple[str, ...] = ("value",)
+    argument: bool = False
     keyword: str = ""
     default: str = ""
     fresh: bool = False

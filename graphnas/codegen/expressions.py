@@ -114,7 +114,7 @@ def item_code(item: Item) -> Code:
         return conditional(*item.args)
     if item.kind in ("layer", "module"):
         arguments = [term_code(arg, f"{item.hint or 'argument'}_{place}") for place, arg in enumerate(item.args)]
-        plan = [text("plan")] if item.plan else []
+        plan = [text("plan" if item.kind == "module" else "plan=plan")] if item.plan else []
         return call(item.target, arguments + keywords(item) + plan)
     return _function(item)
 

@@ -50,6 +50,7 @@ class Item:
         options: of a "choose" the option beside each argument, as source.
         take, merge: of a "choose".
         writes: whether it writes into its first argument.
+        pair: whether the result is always two values.
         container: of a module in a container how that is reached, the place in it, and how many it holds.
         where: for messages.
     """
@@ -67,6 +68,7 @@ class Item:
     take: int | None = 1
     merge: str = ""
     writes: bool = False
+    pair: bool = False
     container: tuple[str, int, int] | None = None
     where: str = field(default="", compare=False)
 

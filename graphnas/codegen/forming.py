@@ -14,6 +14,12 @@ from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.node import ALIAS, Arg, Call, Choose, Layer, List, Node, Param, Ref, Size, Slice, without_calls
 
 _ATOMS = (bool, int, float, complex, str)
+# Functions and layers that always return two values.
+_PAIRS = frozenset(
+    {"torch.nn.MultiheadAttention"}
+    | {f"torch.Tensor.{name}" for name in ("max", "min", "sort", "topk", "kthvalue", "median", "mode", "frexp")}
+    | {f"torch.{name}" for name in ("max", "min", "sort", "topk", "var_mean", "std_mean", "aminmax")}
+)
 
 
 class Former:
@@ -34,7 +40,7 @@ class _Scope:
     def __init__(self, former: Former, region: Region) -> None:
         self.layout, self.table, self.former, self.region = former.layout, former.table, former, region
         self.known: dict[Ref, Arg] = {}
-        self.positions: dict[Node | Region, int] = {}
+        self.positions: dict[int, int] = {}  # by identity: nodes are large to hash
         self.values = 0
         self.where = f"module {region.path!r}" if region.path else "the root"
         self.is_open = any(isinstance(item, Node) and _is_open_choice(item) for item in region.items)
@@ -47,7 +53,7 @@ class _Scope:
             if isinstance(item, Node) and isinstance(item.op, Call) and item.op.target == ALIAS:
                 self.known[Ref(item.name)] = self.term(item.args[0])
                 continue
-            self.positions[item] = len(items)
+            self.positions[id(item)] = len(items)
             items.append(self._module(item) if isinstance(item, Region) else self._node(item))
         self.where = f"the result of {where}"
         root = self.former.root if self.region.parent is None else None
@@ -114,11 +120,11 @@ class _Scope:
         self.where = node.where
         when, after = self._when(conditions(node)), self._after(node)
         match node.op:
-            case Layer(path=path, config=config):
+            case Layer(path=path, type=kind, config=config):
                 target = self.table.access(self.region.path, path, node.where)
                 parts = ("layer", target, self.term(node.args), self.term(node.kwargs))
                 is_open = any(True for _ in choices_in(config)) if node.choices else False
-                return Item(*parts, self._results(node), self._attribute(path), when, after, is_open, where=node.where)
+                return Item(*parts, self._results(node), self._attribute(path), when, after, is_open, pair=kind in _PAIRS, where=node.where)
             case Choose():
                 return self._choose(node, when, after)
             case Call(target=target):
@@ -153,6 +159,7 @@ class _Scope:
             when=when,
             after=after,
             writes=writing and "inplace" not in kwargs,
+            pair=target in _PAIRS,
             where=node.where,
         )
 
@@ -185,10 +192,10 @@ class _Scope:
         node = self.layout.graph.by_name.get(name)
         inner = self.layout.home.get(name)
         if inner is self.region and node is not None:
-            return self.positions.get(node)
+            return self.positions.get(id(node))
         while inner is not None and inner.parent is not self.region:
             inner = inner.parent
-        return self.positions.get(inner) if inner is not None else None
+        return self.positions.get(id(inner)) if inner is not None else None
 
     def _attribute(self, path: str) -> str:
         name = self.table.names.get(path, path.rpartition(".")[2])

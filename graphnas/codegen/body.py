@@ -1,0 +1,344 @@
+"""From the form of a module call to the lines of its `forward`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from graphnas.codegen.code import Code, Local, call, concat, substituted, text
+from graphnas.codegen.expressions import assignment_code, augmented, guard_code, item_code, term_code
+from graphnas.codegen.form import Form, Item
+from graphnas.codegen.loops import Loop, find_loop
+from graphnas.codegen.variables import Variables
+from graphnas.errors import EmitError
+from graphnas.ir.choice import Apply, Training
+from graphnas.ir.node import ENTER_GRAD_MODE, EXIT_GRAD_MODE, GUARD, Arg
+
+MAX_INLINE = 60  # characters that an expression may take inside another
+MAX_DEPTH = 3  # calls within calls
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line: how far it is indented, in steps, and its code, in which every value has its name."""
+
+    indent: int
+    code: Code
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A `forward`: its parameters as source, and its lines."""
+
+    parameters: tuple[str, ...]
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A value that is not assigned yet, since it may be written where it is used."""
+
+    index: int
+    item: Item
+    code: Code
+    step: int
+
+
+class Writer:
+    """Writes the items of one call in order. `graphnas.codegen.arms` adds what open choices need."""
+
+    def __init__(self, form: Form, guards: bool) -> None:
+        self.form, self.guards = form, guards
+        self.lines: list[Line] = []
+        self.variables = Variables()
+        self.pending: list[Pending] = []
+        self.indent = 0
+        self.when: tuple[Arg, ...] = ()
+        self.codes = [self._code(item) for item in form.items]
+        self.reads, self.last = self._usage()
+
+    def body(self) -> Body:
+        """The whole `forward`."""
+        parameters = self._parameters()
+        self.block(range(len(self.form.items)))
+        self._leave(())
+        if self.form.result is not None and self.form.result != ():
+            self.line(concat("return ", self._used(term_code(self.form.result), len(self.form.items))))
+        return Body(parameters, tuple(self.lines) or (Line(0, text("pass")),))
+
+    # ------------------------------------------------------------ what is read when
+    def _code(self, item: Item) -> Code:
+        if item.target in (ENTER_GRAD_MODE, EXIT_GRAD_MODE):
+            return Code(())
+        if item.target == GUARD:
+            return guard_code(item) if self.guards else Code(())
+        if item.kind == "choose":
+            return concat(*(term_code(arg) for arg in item.args))
+        return assignment_code(item) or item_code(item)
+
+    def _usage(self) -> tuple[Counter[int], dict[int, int]]:
+        """How often each value is read, and the last step that reads it; after the last step comes the return."""
+        reads: Counter[int] = Counter()
+        last: dict[int, int] = {}
+        held: dict[int, int] = {}  # a value that was written in place → the value whose variable it shares
+        whens = [concat(*(term_code(condition) for condition in item.when)) for item in self.form.items]
+        for step, code in enumerate([*self.codes, term_code(self.form.result)]):
+            parts = [*code.locals, *(whens[step].locals if step < len(whens) else ())]
+            for part in parts:
+                reads[part.index] += 1
+                index: int | None = part.index
+                while index is not None:
+                    last[index] = step
+                    index = held.get(index)
+            if step < len(self.form.items) and (origin := self._shared(self.form.items[step])) is not None:
+                held[self.form.items[step].results[0][1]] = origin
+        return reads, last
+
+    def _shared(self, item: Item) -> int | None:
+        """The value into which `x += y` writes, if it is a variable."""
+        if item.results and augmented(item) and isinstance(item.args[0], Local) and not item.args[0].item:
+            return item.args[0].index
+        return None
+
+    # ------------------------------------------------------------ lines
+    def line(self, code: Code) -> None:
+        """Adds a line, after what is pending."""
+        self.flush()
+        self.lines.append(Line(self.indent, self._named(code)))
+
+    def _named(self, code: Code) -> Code:
+        values = {part.index: text(self.name(part.index)) for part in code.locals}
+        return substituted(code, values) if values else code
+
+    def name(self, index: int) -> str:
+        """The variable of a value.
+
+        Raises:
+            EmitError: it has none yet: the graph reads it before it is computed, or across conditions.
+        """
+        if index not in self.variables.names:
+            raise EmitError(f"{self.form.where} reads a value before it is computed")
+        return self.variables.names[index]
+
+    def _parameters(self) -> tuple[str, ...]:
+        root = self.form.root
+        if root is not None:
+            return self._root_parameters()
+        names = []
+        for index, formal in enumerate(self.form.formals):
+            names.append(self._formal(index, formal))
+        return (*names, "plan") if self.form.plan else tuple(names)
+
+    def _formal(self, index: int, formal: str) -> str:
+        taken = dict(self.variables.until)
+        name = formal
+        number = 0
+        while name in taken or name in ("self", "plan", "torch", "nn", "F", "math", "runtime"):
+            number += 1
+            name = f"{formal}_{number}"
+        if name in ("x", "input", "inputs", "hidden_states", "out", "images"):
+            self.variables.chained.add(name)
+        return self.variables.give(index, name, self.last.get(index, -1))
+
+    def _root_parameters(self) -> tuple[str, ...]:
+        root = self.form.root
+        assert root is not None  # the caller asked
+        for index, access in enumerate(root.inputs):
+            if access in root.names:
+                self._formal(index, access)
+        for name in root.names:
+            self.variables.until.setdefault(name, -1)
+        for test, remedy in root.refused:
+            if self.guards:
+                self.lines.append(Line(0, call("_guard", [text(test), text(remedy)])))
+        for index, access in enumerate(root.inputs):
+            if access not in root.names and index in self.last:
+                name = self.variables.fresh(self.form.formals[index], -1)
+                self.lines.append(Line(0, text(f"{name} = {access}")))
+                self.variables.give(index, name, self.last[index])
+        return root.signature
+
+    # ------------------------------------------------------------ items
+    def block(self, steps: Sequence[int]) -> None:
+        """Writes some of the items, in order."""
+        position = 0
+        while position < len(steps):
+            step = steps[position]
+            item = self.form.items[step]
+            self._leave(item.when)
+            self._enter(item.when)
+            loop = self._loop(steps[position:])
+            if loop is not None:
+                self._write_loop(loop, step)
+                position += loop.length
+                continue
+            self.step(step)
+            position += 1
+
+    def step(self, step: int) -> None:
+        """Writes one item."""
+        item, code = self.form.items[step], self.codes[step]
+        if item.target == ENTER_GRAD_MODE:
+            enabled = term_code(item.args[0])
+            off = enabled.parts and getattr(enabled.parts[0], "text", "") == "False"
+            self.line(text("with torch.no_grad():") if off else concat("with torch.set_grad_enabled(", enabled, "):"))
+            self.indent += 1
+        elif item.target == EXIT_GRAD_MODE:
+            self.flush()
+            self._close_grad_mode()
+        elif item.target == GUARD:
+            if self.guards:
+                self.line(self._used(code, step))
+        elif assignment_code(item) is not None:
+            self.line(self._used(code, step))
+        else:
+            self.value(step, item, code)
+
+    def value(self, step: int, item: Item, code: Code) -> None:
+        """Writes an item that computes a value: now, or later where it is used."""
+        sign = augmented(item)
+        if sign and self._augment(step, item, sign):
+            return
+        if len(item.results) == 1 and item.results[0][0] == ():
+            index = item.results[0][1]
+            if item.kind == "join":  # only one side of it is computed
+                self.flush()
+            used = self._used(code, step)
+            self.pending.append(Pending(index, item, used, step))
+            if self.reads[index] != 1 or used.width > MAX_INLINE or used.depth > MAX_DEPTH or item.writes:
+                self.flush()
+            return
+        used = self._used(code, step)
+        self.flush()
+        if not item.results:
+            self.lines.append(Line(self.indent, self._named(used)))
+            return
+        named = self._named(used)
+        self.lines.append(Line(self.indent, concat(self._targets(item, step), " = ", named)))
+
+    def _augment(self, step: int, item: Item, sign: str) -> bool:
+        """Writes `x += y`; false where the result of writing into something else is read."""
+        base, operand = item.args
+        origin = self._shared(item)
+        if item.results and origin is None:
+            return False
+        if origin is not None and any(entry.index == origin for entry in self.pending):
+            self.flush()
+        code = self._used(term_code(operand, "value"), step)
+        self.line(concat(term_code(base), f" {sign} ", code))
+        if origin is not None:
+            index = item.results[0][1]
+            name = self.variables.names[origin]
+            self.variables.names[index] = name
+            self.variables.until[name] = max(self.variables.until.get(name, -1), self.last.get(index, -1))
+        return True
+
+    def _targets(self, item: Item, step: int) -> str:
+        """The left side of an assignment to several variables."""
+        first = next((part.index for part in item_code(item).locals), None)
+        names = {}
+        for path, index in item.results:
+            variable = self.variables.choose(item, None if first is None or len(item.results) > 1 else first, step)
+            names[path] = self.variables.give(index, variable, self.last.get(index, step))
+        return _pattern(names, (), item)
+
+    # ------------------------------------------------------------ values written where they are used
+    def _used(self, code: Code, step: int) -> Code:
+        """The code with pending values in their places, where that keeps the order in which all is computed."""
+        known = {entry.index for entry in self.pending}
+        order = [part.index for part in code.locals if part.index in known]
+        if not order:
+            return code
+        tail = self.pending[-len(order) :]
+        if [entry.index for entry in tail] == order:
+            merged = substituted(code, {entry.index: entry.code for entry in tail})
+            if merged.width <= MAX_INLINE + 30 and merged.depth <= MAX_DEPTH + 1:
+                del self.pending[-len(order) :]
+                return merged
+        self.flush()
+        return code
+
+    def flush(self) -> None:
+        """Assigns the values that are pending."""
+        waiting, self.pending = self.pending, []
+        for entry in waiting:
+            first = next((part.index for part in entry.code.locals), None)
+            named = self._named(entry.code)
+            if self.reads[entry.index] == 0:
+                self.lines.append(Line(self.indent, named))
+                continue
+            name = self.variables.choose(entry.item, first, entry.step)
+            self.variables.give(entry.index, name, self.last[entry.index])
+            self.lines.append(Line(self.indent, concat(f"{name} = ", named)))
+
+    # ------------------------------------------------------------ conditions, grad mode, loops
+    def _leave(self, when: tuple[Arg, ...]) -> None:
+        if self.when and when != self.when:
+            self.flush()
+            self.indent -= 1
+
+    def _enter(self, when: tuple[Arg, ...]) -> None:
+        if when == self.when:
+            return
+        self.flush()
+        if when:
+            test = when[0]
+            for condition in when[1:]:
+                test = Apply("and", (test, condition))
+            opposite = self.when and _is_opposite(self.when, when)
+            self.lines.append(Line(self.indent, text("else:") if opposite else self._named(concat("if ", term_code(test), ":"))))
+            self.indent += 1
+        self.when = when
+
+    def _close_grad_mode(self) -> None:
+        self.indent -= 1
+        if self.lines and self.lines[-1].code.parts[:1] and self.lines[-1].indent == self.indent:
+            del self.lines[-1]  # nothing ran in it
+
+    def _loop(self, steps: Sequence[int]) -> Loop | None:
+        if self.form.items[steps[0]].kind != "module" or self.is_placed(steps[0]):
+            return None
+        return find_loop([self.form.items[step] for step in steps], self.reads)
+
+    def is_placed(self, step: int) -> bool:
+        """Whether an item is computed only when it is asked for."""
+        return False
+
+    def _write_loop(self, loop: Loop, step: int) -> None:
+        source = self._used(term_code(loop.first), step)
+        self.flush()
+        first = loop.first.index if isinstance(loop.first, Local) else None
+        end = step + loop.length - 1
+        name = self.variables.choose(loop.item, first, end)
+        before = self._named(source)
+        if before.parts != (name,):
+            self.lines.append(Line(self.indent, concat(f"{name} = ", before)))
+        others = [self._named(term_code(arg)) for arg in loop.item.args]
+        element = self.variables.fresh("layer" if "layer" in loop.container else "block", end)
+        arguments = [text(name) if place == loop.position else other for place, other in enumerate(others)]
+        plan = [text("plan")] if loop.item.plan else []
+        self.lines.append(Line(self.indent, text(f"for {element} in {loop.container}:")))
+        self.lines.append(Line(self.indent + 1, concat(f"{name} = ", call(element, arguments + plan))))
+        self.variables.give(loop.result, name, self.last.get(loop.result, end))
+
+
+def _is_opposite(first: tuple[Arg, ...], second: tuple[Arg, ...]) -> bool:
+    if len(first) != 1 or len(second) != 1:
+        return False
+    return second[0] == Apply("not", (first[0],)) or first[0] == Apply("not", (second[0],)) and isinstance(second[0], Training)
+
+
+def _pattern(names: dict[tuple[int | str, ...], str], prefix: tuple[int | str, ...], item: Item) -> str:
+    """`a, (b, _)` for the results that are wanted."""
+    if prefix in names:
+        return names[prefix]
+    below = [path for path in names if path[: len(prefix)] == prefix]
+    if not below:
+        return "_"
+    top = max(int(path[len(prefix)]) for path in below)
+    parts = [_pattern(names, (*prefix, place), item) for place in range(top + 1)]
+    if not prefix and item.kind != "module":
+        parts += ["_"] * (2 - len(parts)) if item.pair else ["*_"]
+    inside = ", ".join(parts) + ("," if len(parts) == 1 else "")
+    return f"({inside})" if prefix else inside

@@ -1,0 +1,265 @@
+"""How a module builds what it holds: the lines of its `__init__`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+
+from graphnas.codegen.code import Code, Construction, Hole, Part, call, concat, separated, text
+from graphnas.codegen.expressions import term_code
+from graphnas.codegen.form import Literal, Plan
+from graphnas.codegen.literals import as_name, is_identifier, literal, spelled
+from graphnas.codegen.signatures import is_stateless, parameters
+from graphnas.codegen.table import MODULE_DICT, MODULE_LIST, SEQUENTIAL, Table
+from graphnas.codegen.writes import Writes
+from graphnas.errors import EmitError
+from graphnas.ir.choice import Apply, Choice, Expr, choices_in
+from graphnas.ir.node import Arg, Entry
+
+_FLOAT32 = "torch.float32"
+
+
+class Builder:
+    """Writes the code that builds modules and tensors.
+
+    Attributes:
+        table: of the graph.
+        writes: which layers are built without `inplace`.
+        made: path → the construction of a module that has a class of its own.
+        plain: paths of Sequentials that need no class: nothing is called in them but their children, in order.
+    """
+
+    def __init__(self, table: Table, writes: Writes) -> None:
+        self.table, self.writes = table, writes
+        self.made: dict[str, Construction] = {}
+        self.plain: set[str] = set()
+
+    # ------------------------------------------------------------ modules
+    def module(self, entry: Entry) -> Code:
+        """An expression that builds what an entry stands for."""
+        if entry.kind == "layer":
+            return self._layer(entry)
+        if entry.path in self.made:
+            return Code((self.made[entry.path],), depth=1)
+        return self._container(entry)
+
+    def is_container(self, entry: Entry) -> bool:
+        """Whether a module is written as one of torch's containers, without a class."""
+        if not self.table.is_plain(entry) or self.table.base(entry.path) not in (SEQUENTIAL, MODULE_LIST, MODULE_DICT):
+            return False
+        held = all(child.kind in ("layer", "module") and not child.same_as for child in self.table.children[entry.path])
+        return held and (entry.path not in self.table.layout.calls or entry.path in self.plain)
+
+    def _container(self, entry: Entry) -> Code:
+        base, children = self.table.base(entry.path), self.table.children[entry.path]
+        names = [self.table.names[child.path] for child in children]
+        codes = [self.module(child) for child in children]
+        if base == MODULE_DICT or names != list(map(str, range(len(names)))):
+            pairs = separated(concat(f"{literal(name)}: ", code) for name, code in zip(names, codes, strict=True))
+            if base == MODULE_DICT:
+                return call(base, [concat("{", pairs, "}")])
+            return call(base, [concat("OrderedDict({", pairs, "})")])
+        listed = self.repeated(codes)
+        return call(base, [concat("[", listed, "]")]) if base == MODULE_LIST else call(base, [listed])
+
+    @staticmethod
+    def repeated(codes: Sequence[Code]) -> Code:
+        """The items of a container, runs of equal ones as a comprehension."""
+        pieces: list[Code] = []
+        start = 0
+        while start < len(codes):
+            end = start
+            while end < len(codes) and codes[end].parts == codes[start].parts:
+                end += 1
+            if end - start > 2 or (end - start == 2 and codes[start].width > 40):
+                pieces.append(concat("*(", codes[start], f" for _ in range({end - start}))"))
+            else:
+                pieces += codes[start:end]
+            start = end
+        return separated(pieces)
+
+    # ------------------------------------------------------------ layers
+    def _layer(self, entry: Entry) -> Code:
+        owner = self.table.entries[entry.same_as] if entry.same_as else entry
+        config = dict(owner.config)
+        if owner.path in self.writes.layers:
+            config["inplace"] = False
+        name = entry.path.rpartition(".")[2]
+        is_open = any(True for _ in choices_in(tuple(config.values())))
+        built = self._built(owner, config, name if is_identifier(name) else "layer")
+        if is_open:
+            return self._elastic(built, config)
+        if is_stateless(owner.type):
+            written = "".join(part if isinstance(part, str) else _argument_text(part) for part in _spaced(built.parts))
+            hint = as_name(name) if is_identifier(name) else "activation"
+            return Code((Hole(written, None, (hint, "activation"), fresh=True),), depth=1)
+        return built
+
+    def _built(self, entry: Entry, config: Mapping[str, Arg], attribute: str) -> Code:
+        where = f"layer {entry.path!r}"
+        parts: list[Part] = [f"{spelled(entry.type, where)}("]
+        positional = True
+        known = parameters(entry.type)
+        for parameter in known:
+            if parameter.name not in config:
+                positional = False
+                continue
+            value = config[parameter.name]
+            required = parameter.default is inspect.Parameter.empty
+            positional = positional and required
+            default = "" if required else _default_text(parameter.default)
+            keyword = "" if positional else parameter.name
+            parts += _argument(value, keyword, default, (parameter.name, f"{attribute}_{parameter.name}"), where)
+        unknown = config.keys() - {parameter.name for parameter in known}
+        if unknown:
+            raise EmitError(f"{where} is configured with {sorted(unknown)}, which {entry.type} does not take")
+        return Code((*parts, ")"), depth=1)
+
+    def _elastic(self, built: Code, config: Mapping[str, Arg]) -> Code:
+        """A layer whose configuration the plan decides: `runtime.Elastic(lambda plan: ..., {label: domain})`."""
+        choices = dict.fromkeys(choices_in(tuple(config.values())))
+        domains = (
+            concat(_label(choice), f": {literal(choice.domain, 'a domain')}") for choice in choices
+        )
+        return call("runtime.Elastic", [concat("lambda plan: ", built), concat("{", separated(domains), "}")])
+
+    # ------------------------------------------------------------ tensors and slots
+    def lines(self, path: str) -> list[Code]:
+        """The lines that build and register what is directly below a path."""
+        return [self._line(child, self.table.names[child.path]) for child in self.table.children[path] if self._wanted(child)]
+
+    def _wanted(self, child: Entry) -> bool:
+        # The tensors of a layer are registered by it; a tie is made when all is built.
+        parent = self.table.entries.get(child.path.rpartition(".")[0])
+        return not (child.kind in ("parameter", "buffer") and parent is not None and parent.kind == "layer")
+
+    def _line(self, child: Entry, name: str) -> Code:
+        if child.same_as:
+            return concat(f"self.{name} = ", self._placeholder(child))
+        match child.kind:
+            case "parameter":
+                made = call("torch.empty", self._tensor_arguments(child, name))
+                frozen = [] if child.config.get("requires_grad", True) else [text("requires_grad=False")]
+                return concat(f"self.{name} = ", call("nn.Parameter", [made, *frozen]))
+            case "buffer" | "constant":
+                return self._buffer(child, name)
+            case "none":
+                return text(f"self.{name} = None" if child.type == "module" else f'self.register_{child.type}("{name}", None)')
+            case "layer" | "module":
+                code = self.module(child)
+                return concat(f"self.{name} = ", code) if is_identifier(name) else concat(f'self.add_module("{name}", ', code, ")")
+        raise EmitError(
+            f"module {child.path!r} is {child.kind}"
+            + (f": {child.config.get('reason')} ({child.config.get('file')}:{child.config.get('line')})" if child.kind == "opaque" else "")
+            + "; it cannot be written as source"
+        )
+
+    def _placeholder(self, child: Entry) -> Code:
+        # Holds the place in the order of registration until the tie is made.
+        return text("nn.Identity()" if child.kind in ("module", "layer") else "nn.Parameter(torch.empty(0))")
+
+    def _tensor_arguments(self, entry: Entry, name: str) -> list[Code]:
+        shape, dtype = _largest(entry.config["shape"]), entry.config.get("dtype")
+        dims = [Code((Hole(literal(size), size, (f"{name}_size", f"{name}_size_{place}")),)) for place, size in enumerate(shape)]
+        arguments = dims or [text("()")]
+        if dtype is not None and dtype.name != _FLOAT32:
+            arguments.append(text(f"dtype={spelled(dtype.name, entry.path)}"))
+        return arguments
+
+    def _buffer(self, entry: Entry, name: str) -> Code:
+        value = entry.config.get("value")
+        made = call("torch.empty", self._tensor_arguments(entry, name)) if value is None else self._valued(entry, name, value)
+        keeps = entry.kind == "buffer" and entry.config.get("persistent", True)
+        return call("self.register_buffer", [text(f'"{name}"'), made, *([] if keeps else [text("persistent=False")])])
+
+    def _valued(self, entry: Entry, name: str, value: Arg) -> Code:
+        shape = literal(entry.config["shape"])
+        dtype = spelled(entry.config["dtype"].name, entry.path)
+        match value:
+            case {"arange": count}:
+                flat = f"torch.arange({int(count)})"
+                written = flat if shape == f"({int(count)},)" else f"{flat}.reshape({shape})"
+            case {"fill": item}:
+                written = f"torch.full({shape}, {literal(item)}, dtype={dtype})"
+            case {"base85": packed}:
+                written = f"_unpack({literal(packed)}, {dtype}, {shape})"
+            case _:
+                suffix = f".reshape({shape})" if 0 in entry.config["shape"] else ""
+                written = f"torch.tensor({literal(value)}, dtype={dtype}){suffix}"
+        return Code((Hole(written, None, (name, f"{name}_value"), fresh=True),), depth=1)
+
+    # ------------------------------------------------------------ ties, frozen parameters
+    def ties(self) -> list[Code]:
+        """The lines that make entries the same as earlier ones, and that freeze parameters of layers."""
+        lines = []
+        for entry in self.table.layout.graph.modules:
+            if entry.same_as and self._is_emitted(entry):
+                lines.append(text(f"{self._reach(entry.path)} = {self._reach(entry.same_as)}"))
+            if entry.frozen and not entry.same_as and entry.path in self.table.names:
+                lines += [text(f"{self._reach(entry.path)}.{name}.requires_grad_(False)") for name in entry.frozen]
+        return lines
+
+    def _is_emitted(self, entry: Entry) -> bool:
+        return entry.path in self.table.names
+
+    def _reach(self, path: str) -> str:
+        return self.table.access("", path, "the root")
+
+
+def _argument(value: Arg, keyword: str, default: str, hints: tuple[str, ...], where: str) -> list[Part]:
+    if not any(True for _ in choices_in(value)) and not isinstance(value, Expr):
+        number = value if type(value) is int else None
+        return [Hole(literal(value, where), number, hints, True, keyword, default)]
+    code = term_code(_planned(value), hints[0])
+    return [Hole("", None, hints, True, keyword, "\0"), *code.parts]
+
+
+def _planned(tree: Arg) -> Arg:
+    """A configuration value in which choices are what the plan says, and constants are written."""
+    match tree:
+        case Choice(label=label):
+            return Plan(label, as_name(label.rpartition(".")[2]))
+        case Apply(fn=fn, args=args):
+            return Apply(fn, tuple(map(_planned, args)))
+        case tuple():
+            return tuple(map(_planned, tree))
+    return Literal(literal(tree), tree if type(tree) is int else None)
+
+
+def _label(choice: Choice) -> Code:
+    hint = as_name(choice.label.rpartition(".")[2])
+    return Code((Hole(literal(choice.label), None, (f"{hint}_label",)),))
+
+
+def _largest(shape: Sequence[Arg]) -> tuple[int, ...]:
+    for size in shape:
+        if isinstance(size, Expr):
+            raise EmitError(f"a bare parameter of size {size!r} depends on an open choice; specialize it first")
+    return tuple(shape)
+
+
+def _default_text(default: object) -> str:
+    """A default of a torch layer as source; one that no configuration can have is not met."""
+    if default is None or isinstance(default, bool | int | float | str | tuple):
+        return literal(default)
+    return "\0"
+
+
+def _spaced(parts: Sequence[Part]) -> list[Part]:
+    """The parts with separators between arguments and without those that have their defaults."""
+    result: list[Part] = []
+    for part in parts:
+        if isinstance(part, Hole) and part.argument:
+            if part.text and part.text == part.default:
+                continue
+            if not str(result[-1]).endswith("("):
+                result.append(", ")
+        result.append(part)
+    return result
+
+
+def _argument_text(part: Part) -> str:
+    assert isinstance(part, Hole)  # stateless layers hold constants alone
+    return (f"{part.keyword}=" if part.keyword else "") + part.text
+
+

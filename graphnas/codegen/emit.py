@@ -1,0 +1,203 @@
+"""A graph as a standalone Python file: a child's where no choice is open, else the supernet's."""
+
+from __future__ import annotations
+
+import functools
+import json
+import textwrap
+from collections.abc import Iterator
+
+from graphnas.codegen.arms import render
+from graphnas.codegen.body import Body
+from graphnas.codegen.classes import Class, Instance, Unifier, skeleton
+from graphnas.codegen.code import Code, Local, concat, separated
+from graphnas.codegen.construction import Builder
+from graphnas.codegen.example import main_lines
+from graphnas.codegen.form import Form, Item
+from graphnas.codegen.forming import Former
+from graphnas.codegen.layout import Layout, outline
+from graphnas.codegen.literals import identifier
+from graphnas.codegen.signature import root_of
+from graphnas.codegen.table import SEQUENTIAL, Table
+from graphnas.codegen.writes import Writes, find_writes
+from graphnas.ir.choice import Arch
+from graphnas.ir.graph import Graph
+from graphnas.ir.node import Call, Entry, Layer
+from graphnas.ir.storing import digest
+from graphnas.version import VERSION
+
+_GUARD = [
+    "def _guard(holds, where):",
+    "    if not holds:",
+    '        raise ValueError(f"the network was traced under another condition: {where}")',
+]
+_UNPACK = [
+    "def _unpack(packed, dtype, shape):",
+    "    content = bytearray(zlib.decompress(base64.b85decode(packed)))",
+    "    return torch.frombuffer(content, dtype=torch.uint8).view(dtype).reshape(shape)",
+]
+
+
+def emit(graph: Graph, guards: bool = True, arch: Arch | None = None, weights: str = "") -> str:
+    """The source of a file that defines the network and a function `build()`.
+
+    Args:
+        graph: closed for a child; with open choices the file is the supernet's, whose `forward` takes a `plan`.
+        guards: whether the file checks the conditions under which the graph was traced.
+        arch: is named in the header.
+        weights: the suffix of the file beside it that holds the weights, ".safetensors" or ".pt"; run as a script it
+            loads them.
+
+    Raises:
+        EmitError: the graph has something that cannot be written as source; the message names node and line.
+    """
+    return _Emission(graph, guards).file(arch, weights)
+
+
+class _Emission:
+    def __init__(self, graph: Graph, guards: bool) -> None:
+        self._graph, self._guards = graph, guards
+        identifier(graph.name, "the root class")
+        self._layout: Layout = outline(graph)
+        self._writes: Writes = find_writes(graph)
+        self._table = Table(self._layout)
+        self._builder = Builder(self._table, self._writes)
+        self._bodies: dict[str, list[tuple[Form, Body]]] = {}
+        self._classes: list[Class] = []
+
+    # ------------------------------------------------------------ bodies
+    def _render(self) -> None:
+        former = Former(self._layout, self._table, self._writes, root_of(self._graph))
+        for region in self._layout.root.regions():
+            form = former.form(region)
+            known = self._bodies.setdefault(region.path, [])
+            for number, (other, _) in enumerate(known):
+                if other == form:
+                    former.variants[region] = number
+                    break
+            else:
+                former.variants[region] = len(known)
+                known.append((form, _rendered(form, self._guards)))
+
+    # ------------------------------------------------------------ classes
+    def _make_classes(self) -> None:
+        heights: dict[str, int] = {}
+
+        def height(path: str) -> int:
+            if path not in heights:
+                inner = [height(child.path) for child in self._table.children[path] if child.kind == "module"]
+                heights[path] = 1 + max(inner, default=0)
+            return heights[path]
+
+        rows = [row for row in self._graph.modules if row.kind == "module" and not row.same_as and row.path in self._table.names]
+        for level in sorted({height(row.path) for row in rows}):
+            self._level([row for row in rows if height(row.path) == level])
+        self._unify([self._instance(self._table.entries[""])], self._graph.name, self._builder.ties())
+
+    def _level(self, rows: list[Entry]) -> None:
+        groups: dict[tuple[object, ...], list[Instance]] = {}
+        for row in rows:
+            if self._is_chain(row.path) and self._table.is_plain(row):
+                self._builder.plain.add(row.path)
+            if not self._builder.is_container(row):
+                instance = self._instance(row)
+                groups.setdefault(skeleton(instance), []).append(instance)
+        for instances in groups.values():
+            self._unify(instances, self._name(instances[0].name), [])
+
+    def _name(self, wanted: str) -> str:
+        taken = {known.name for known in self._classes} | {self._graph.name}
+        name, number = wanted, 1
+        while name in taken:
+            number += 1
+            name = f"{wanted}{number}"
+        return name
+
+    def _unify(self, instances: list[Instance], name: str, ties: list[Code]) -> None:
+        made = Unifier(len(self._classes), name, instances, self._classes, ties)
+        self._classes.append(made.result)
+        self._builder.made |= made.constructions
+
+    def _instance(self, row: Entry) -> Instance:
+        path = row.path
+        base = self._table.base(path) or "nn.Module"
+        bodies = tuple(body for _, body in self._bodies.get(path, ()))
+        children = self._table.children[path]
+        names = [self._table.names[child.path] for child in children]
+        held = all(child.kind in ("layer", "module") and not child.same_as for child in children)
+        if base == SEQUENTIAL and held and names == list(map(str, range(len(names)))) and self._is_chain(path):
+            passed = separated(self._builder.module(child) for child in children)
+            init = (concat("super().__init__(", passed, ")"),)
+            return Instance(path, self._table.class_name(row), base, init, (), short=True)
+        return Instance(path, self._table.class_name(row), base, tuple(self._builder.lines(path)), bodies)
+
+    def _is_chain(self, path: str) -> bool:
+        """Whether a Sequential does no more than to call its children in order."""
+        forms = self._bodies.get(path, [])
+        if self._table.base(path) != SEQUENTIAL or len(forms) > 1:
+            return False
+        return not forms or _is_chain(forms[0][0], len(self._table.children[path]))
+
+    # ------------------------------------------------------------ the file
+    def file(self, arch: Arch | None, weights: str) -> str:
+        """All of the source."""
+        self._render()
+        self._make_classes()
+        blocks = [made.lines for made in self._classes]
+        blocks.append(["def build() -> nn.Module:", f"    return {self._graph.name}()"])
+        blocks.append(main_lines(self._graph, weights))
+        text = "\n\n\n".join("\n".join(block) for block in blocks)
+        helpers = [block for call, block in (("_guard(", _GUARD), ("_unpack(", _UNPACK)) if call in text]
+        head = "\n\n\n".join("\n".join(block) for block in (self._imports(text, helpers), *helpers))
+        return "\n".join(self._header(arch)) + f"\n{head}\n\n\n{text}\n"
+
+    def _header(self, arch: Arch | None) -> Iterator[str]:
+        kind = "supernet" if self._graph.choices else "network"
+        yield f"# The {kind} {self._graph.name}, written by graphnas {VERSION} from graph {digest(self._graph)[:16]}."
+        if arch is not None:
+            decisions = json.dumps(dict(arch), default=str)
+            yield from textwrap.wrap(f"Architecture: {decisions}", 97, initial_indent="# ", subsequent_indent="#   ")
+        needed = self._foreign()
+        if needed:
+            yield f"# Needs beyond torch: {', '.join(needed)}."
+
+    def _foreign(self) -> list[str]:
+        names = [node.op.target for node in self._graph.nodes if isinstance(node.op, Call) and not node.op.target.startswith("graphnas.")]
+        names += [node.op.type for node in self._graph.nodes if isinstance(node.op, Layer)]
+        own = ("torch.", "operator.", "math.")
+        return sorted({name.rpartition(".")[0] for name in names if not name.startswith(own)})
+
+    def _imports(self, text: str, helpers: list[list[str]]) -> list[str]:
+        all_text = text + "".join(line for block in helpers for line in block)
+        standard = [f"import {name}" for name in ("base64", "math", "operator", "zlib") if f"{name}." in all_text]
+        standard += ["from collections import OrderedDict"] if "OrderedDict(" in all_text else []
+        standard += ["from pathlib import Path"] if "Path(" in all_text else []
+        lines = ["import torch"] if "torch." in all_text else []
+        lines += ["import torch.nn.functional as F"] if "F." in all_text else []
+        lines += [f"import {name}" for name in self._foreign()]
+        lines += ["from torch import nn"]
+        lines += ["", "from graphnas.oneshot import runtime"] if "runtime." in all_text else []
+        return [*standard, "", *lines] if standard else lines
+
+
+@functools.lru_cache(maxsize=4096)
+def _rendered(form: Form, guards: bool) -> Body:
+    """The `forward` of a form. Most forms of a child are those of other children of the space."""
+    return render(form, guards)
+
+
+def _is_chain(form: Form, length: int) -> bool:
+    if len(form.formals) != 1 or len(form.items) != length or form.plan:
+        return False
+    value = Local(0)
+    for place, item in enumerate(form.items):
+        if not _is_link(item, place) or item.args != (value,):
+            return False
+        value = Local(item.results[0][1])
+    return form.result == value
+
+
+def _is_link(item: Item, place: int) -> bool:
+    single = len(item.results) == 1 and item.results[0][0] == ()
+    plain = item.kind in ("layer", "module") and not item.kwargs and not item.when and not item.plan
+    return single and plain and item.target == f"self[{place}]"

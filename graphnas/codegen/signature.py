@@ -1,0 +1,72 @@
+"""The root's `forward`: its parameters, how inputs are found among them, and what is refused."""
+
+from __future__ import annotations
+
+from graphnas.codegen.form import Root
+from graphnas.codegen.literals import identifier, literal
+from graphnas.ir.graph import Graph
+from graphnas.ir.node import Input, Parameter
+
+
+def root_of(graph: Graph) -> Root:
+    """What the root's call has beyond others."""
+    parameters = graph.signature or tuple(Parameter(str(name)) for name in dict.fromkeys(item.path[0] for item in graph.inputs))
+    names = tuple(identifier(parameter.name, "a parameter of forward") for parameter in parameters)
+    return Root(
+        signature=tuple(_signature(parameters, bool(graph.choices))),
+        names=names,
+        inputs=tuple(access(item) for item in graph.inputs),
+        refused=(*(_refusal(parameter) for parameter in parameters if parameter.fixed), *_lengths(graph.inputs)),
+    )
+
+
+def access(item: Input) -> str:
+    """The expression that finds an input among the parameters."""
+    first, *steps = item.path
+    return str(first) + "".join(f"[{literal(step)}]" for step in steps)
+
+
+def _signature(parameters: tuple[Parameter, ...], is_open: bool) -> list[str]:
+    parts = []
+    starred = False
+    for parameter in parameters:
+        match parameter.kind:
+            case "var_positional":
+                parts.append(f"*{parameter.name}")
+                starred = True
+            case "var_keyword":
+                continue
+            case "keyword" if not starred:
+                parts += ["*", _parameter(parameter)]
+                starred = True
+            case _:
+                parts.append(_parameter(parameter))
+    if is_open:
+        parts += ["plan"] if starred else ["*", "plan"]
+    return parts + [f"**{parameter.name}" for parameter in parameters if parameter.kind == "var_keyword"]
+
+
+def _parameter(parameter: Parameter) -> str:
+    return parameter.name if parameter.required else f"{parameter.name}={literal(parameter.value)}"
+
+
+def _refusal(parameter: Parameter) -> tuple[str, str]:
+    name = parameter.name
+    if parameter.kind in ("var_positional", "var_keyword"):
+        return f"not {name}", literal(f"{name} was not among the traced inputs")
+    if parameter.value is None or isinstance(parameter.value, bool):
+        return f"{name} is {literal(parameter.value)}", literal(f"{name} was traced as {parameter.value!r}")
+    return f"{name} == {literal(parameter.value)}", literal(f"{name} was traced as {parameter.value!r}")
+
+
+def _lengths(inputs: tuple[Input, ...]) -> list[tuple[str, str]]:
+    """Containers of inputs must be as long as the traced ones: what lies beyond would be ignored."""
+    held: dict[tuple[str | int, ...], dict[str | int, None]] = {}
+    for item in inputs:
+        for depth in range(1, len(item.path)):
+            held.setdefault(item.path[:depth], {})[item.path[depth]] = None
+    found = []
+    for path, steps in held.items():
+        name = access(Input("", path, ()))
+        found.append((f"len({name}) == {len(steps)}", literal(f"{name} was traced with {len(steps)} items")))
+    return found

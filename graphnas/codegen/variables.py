@@ -1,0 +1,71 @@
+"""What the variables of a `forward` are called."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+from dataclasses import dataclass, field
+
+from graphnas.codegen.form import Item
+from graphnas.codegen.literals import as_name
+
+_RESERVED = frozenset({"self", "torch", "nn", "F", "math", "operator", "plan", "runtime", *keyword.kwlist, *dir(builtins)})
+_CHAIN = ("x", "out", "y")  # what the value that passes from layer to layer is called
+
+
+@dataclass
+class Variables:
+    """The variables of one call.
+
+    Attributes:
+        names: number of a value → its name.
+        until: name → the last step that reads a value so called.
+        chained: names of values that layers or modules returned, or that the call was given as `x`.
+    """
+
+    names: dict[int, str] = field(default_factory=dict)
+    until: dict[str, int] = field(default_factory=dict)
+    chained: set[str] = field(default_factory=set)
+
+    def give(self, index: int, name: str, until: int) -> str:
+        """Calls a value so until a step has run."""
+        self.names[index] = name
+        self.until[name] = until
+        return name
+
+    def is_free(self, name: str, step: int) -> bool:
+        """Whether nobody after `step` needs what is called so."""
+        return name not in _RESERVED and self.until.get(name, -1) <= step
+
+    def fresh(self, hint: str, step: int) -> str:
+        """A name that is free after `step`, as close to the hint as can be."""
+        number, name = 0, hint
+        while not self.is_free(name, step):
+            number += 1
+            name = f"{hint}_{number}"
+        return name
+
+    def choose(self, item: Item, first: int | None, step: int) -> str:
+        """A name for the result of an item.
+
+        The value that passes from layer to layer keeps its name, as a person would write it; what a function makes of a
+        variable that nobody needs any more takes that variable.
+
+        Args:
+            item: what computes the value.
+            first: the number of the first value that it reads, if any.
+            step: when.
+        """
+        layered = item.kind in ("layer", "module")
+        old = self.names.get(first) if first is not None else None
+        if old is not None and self.is_free(old, step) and (not layered or old in self.chained):
+            return old
+        if layered:
+            for name in _CHAIN[:2]:
+                if self.is_free(name, step):
+                    self.chained.add(name)
+                    return name
+        name = self.fresh(as_name(item.hint or "x"), step)
+        if layered:
+            self.chained.add(name)
+        return name

@@ -1,0 +1,74 @@
+"""Lines of source broken where they are too long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+WIDTH = 99
+_OPEN, _CLOSE = "([{", ")]}"
+
+
+def wrapped(line: str, width: int = WIDTH) -> list[str]:
+    """The line, broken inside its widest brackets where it is longer than `width`."""
+    if len(line) <= width:
+        return [line]
+    span = _widest(line)
+    if span is None:
+        return [line]
+    start, end = span
+    indent = " " * (len(line) - len(line.lstrip()))
+    lines = [line[: start + 1]]
+    current = ""
+    for part in _split(line[start + 1 : end]):
+        if current and len(indent) + 4 + len(current) + 1 + len(part) > width:
+            lines += wrapped(f"{indent}    {current}", width)
+            current = part
+        else:
+            current = f"{current} {part}" if current else part
+    if current:
+        lines += wrapped(f"{indent}    {current}", width)
+    return [*lines, *wrapped(f"{indent}{line[end:]}", width)]
+
+
+def _plain(line: str) -> Iterator[tuple[int, str]]:
+    """The characters outside of strings, with their places."""
+    quote = ""
+    position = 0
+    while position < len(line):
+        character = line[position]
+        if quote:
+            if character == "\\":
+                position += 1
+            elif character == quote:
+                quote = ""
+        elif character in "'\"":
+            quote = character
+        else:
+            yield position, character
+        position += 1
+
+
+def _widest(line: str) -> tuple[int, int] | None:
+    """The widest pair of brackets with something inside."""
+    opened: list[int] = []
+    best: tuple[int, int] | None = None
+    for position, character in _plain(line):
+        if character in _OPEN:
+            opened.append(position)
+        elif character in _CLOSE and opened:
+            start = opened.pop()
+            if position - start > 20 and (best is None or position - start > best[1] - best[0]):
+                best = (start, position)
+    return best
+
+
+def _split(inside: str) -> list[str]:
+    """The parts between commas that stand in no bracket, each with its comma."""
+    parts, depth, start = [], 0, 0
+    for position, character in _plain(inside):
+        depth += (character in _OPEN) - (character in _CLOSE)
+        if character == "," and depth == 0:
+            parts.append(inside[start : position + 1].strip())
+            start = position + 1
+    rest = inside[start:].strip()
+    return [*parts, rest] if rest else parts
