@@ -5,12 +5,9 @@ Every message says where in the document the trouble is, as in `nodes[3].op.conf
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NoReturn, TypeVar
-
 from graphnas.errors import GraphError, nearest
 from graphnas.ir.choice import FUNCTIONS, TRAINING, Apply, Choice, Expr
+from graphnas.ir.document import Repeated, fields, flag, integer, refuse, row, sequence, shown, step, text
 from graphnas.ir.encoding import FORMAT, Json
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Formals, Graph
@@ -35,15 +32,7 @@ from graphnas.ir.node import (
     Source,
 )
 
-T = TypeVar("T")
 Choices = dict[str, Choice]
-
-
-@dataclass(frozen=True, slots=True)
-class Repeated:
-    """Stands where a JSON object names one key twice, until the decoder can say where that is."""
-
-    key: str
 
 
 def decode(data: Json) -> Graph:
@@ -78,87 +67,6 @@ def decode(data: Json) -> Graph:
     )
 
 
-# ---------------------------------------------------------------- plain data
-def refuse(what: str, where: str, remedy: str) -> NoReturn:
-    """Raises the `GraphError` that says what is wrong, where in the document, and what was expected."""
-    raise GraphError(f"{what}\n  at {where}. {remedy}")
-
-
-def fields(data: Json, where: str, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, Json]:
-    """An object with exactly the fields that it must have, and some of those that it may have.
-
-    Raises:
-        GraphError: it is no object, lacks a field, or has another.
-    """
-    if type(data) is Repeated:
-        refuse(f"{data.key!r:.100} stands twice in one object", where, "Remove one of them.")
-    if type(data) is not dict:
-        refuse(f"{_shown(data)} is not an object", where, f"Expected one with {', '.join(required)}.")
-    for key in data:
-        if key not in required and key not in optional:
-            known = (*required, *optional)
-            refuse(f"{key!r:.100} is unknown here.{nearest(key, known)}", where, f"There may be {', '.join(known)}.")
-    for key in required:
-        if key not in data:
-            refuse(f"{key!r} is missing", where, f"There must be {', '.join(required)}.")
-    return data
-
-
-def sequence(data: Json, where: str, read: Callable[[Json, str], T]) -> tuple[T, ...]:
-    """A list, each item read by `read`.
-
-    Raises:
-        GraphError: it is no list.
-    """
-    if type(data) is not list:
-        refuse(f"{_shown(data)} is not a list", where, "Expected a list.")
-    return tuple([read(item, f"{where}[{place}]") for place, item in enumerate(data)])
-
-
-def text(data: Json, where: str) -> str:
-    """A string.
-
-    Raises:
-        GraphError: it is none.
-    """
-    if type(data) is not str:
-        refuse(f"{_shown(data)} is not a string", where, "Expected a string.")
-    return data
-
-
-def integer(data: Json, where: str) -> int:
-    """An integer, which `true` and `1.0` are not.
-
-    Raises:
-        GraphError: it is none.
-    """
-    if type(data) is not int:
-        refuse(f"{_shown(data)} is not an integer", where, "Expected an integer.")
-    return data
-
-
-def _flag(data: Json, where: str) -> bool:
-    if type(data) is not bool:
-        refuse(f"{_shown(data)} is neither true nor false", where, "Expected one of them.")
-    return data
-
-
-def _row(data: Json, where: str, size: int) -> list[Json]:
-    if type(data) is not list or len(data) != size:
-        refuse(f"{_shown(data)} is not a list of {size}", where, f"Expected a list of {size}.")
-    return data
-
-
-def _step(data: Json, where: str) -> str | int:
-    if type(data) is not str and type(data) is not int:
-        refuse(f"{_shown(data)} is neither an integer nor a string", where, "Expected one of them.")
-    return data
-
-
-def _shown(data: Json) -> str:
-    return f"an object that names {data.key!r:.100} twice" if type(data) is Repeated else f"{data!r:.100}"
-
-
 # ---------------------------------------------------------------- what surrounds the nodes
 def _choice(data: Json, where: str) -> Choice:
     found = fields(data, where, ("label", "options", "take"))
@@ -174,7 +82,7 @@ def _input(data: Json, where: str) -> Input:
     found = fields(data, where, ("name", "path", "shape", "dtype"))
     return Input(
         text(found["name"], f"{where}.name"),
-        sequence(found["path"], f"{where}.path", _step),
+        sequence(found["path"], f"{where}.path", step),
         sequence(found["shape"], f"{where}.shape", integer),
         text(found["dtype"], f"{where}.dtype"),
     )
@@ -185,8 +93,8 @@ def _parameter(data: Json, where: str) -> Parameter:
     return Parameter(
         text(found["name"], f"{where}.name"),
         text(found["kind"], f"{where}.kind"),
-        _flag(found["required"], f"{where}.required"),
-        _flag(found["fixed"], f"{where}.fixed"),
+        flag(found["required"], f"{where}.required"),
+        flag(found["fixed"], f"{where}.fixed"),
         value(found["value"], f"{where}.value", {}),
     )
 
@@ -205,15 +113,16 @@ def _entry(data: Json, where: str, choices: Choices) -> Entry:
 
 def _formals(data: Json, choices: Choices) -> Formals:
     calls: dict[tuple[str, int], FrozenDict[Ref, str]] = {}
-    for place, row in enumerate(sequence(data, "formals", lambda item, where: _row(item, where, 3))):
+    for place, item in enumerate(sequence(data, "formals", lambda data, where: row(data, where, 3))):
         where = f"formals[{place}]"
-        key = (text(row[0], f"{where}[0]"), integer(row[1], f"{where}[1]"))
+        path, call, named = item
+        key = (text(path, f"{where}[0]"), integer(call, f"{where}[1]"))
         names: dict[Ref, str] = {}
-        for pair in sequence(row[2], f"{where}[2]", lambda item, inner: _row(item, inner, 2)):
+        for pair in sequence(named, f"{where}[2]", lambda data, where: row(data, where, 2)):
             ref = value(pair[0], f"{where}[2]", choices)
             if type(ref) is not Ref or ref in names:
                 refuse(
-                    f"{_shown(pair[0])} is not a reference, or is there twice", where, "Expected distinct references."
+                    f"{shown(pair[0])} is not a reference, or is there twice", where, "Expected distinct references."
                 )
             names[ref] = text(pair[1], f"{where}[2]")
         if key in calls:
@@ -227,7 +136,7 @@ def _node(data: Json, where: str, choices: Choices) -> Node:
     found = fields(data, where, ("name", "op"), ("args", "kwargs", "scope", "when", "after", "source"))
     source = found.get("source")
     if source is not None:
-        file, line = _row(source, f"{where}.source", 2)
+        file, line = row(source, f"{where}.source", 2)
         source = Source(text(file, f"{where}.source[0]"), integer(line, f"{where}.source[1]"))
     when = found.get("when")
     return Node(
@@ -243,7 +152,7 @@ def _node(data: Json, where: str, choices: Choices) -> Node:
 
 
 def _frame(data: Json, where: str) -> Frame:
-    path, kind, call = _row(data, where, 3)
+    path, kind, call = row(data, where, 3)
     return Frame(text(path, f"{where}[0]"), text(kind, f"{where}[1]"), integer(call, f"{where}[2]"))
 
 
@@ -256,7 +165,7 @@ def _op(data: Json, where: str, choices: Choices) -> Op:
         case {"param": path}:
             shape = value(fields(data, where, ("param", "shape"))["shape"], f"{where}.shape", choices)
             if type(shape) is not tuple:
-                refuse(f"{_shown(data['shape'])} is not a shape", f"{where}.shape", "Expected a list of sizes.")
+                refuse(f"{shown(data['shape'])} is not a shape", f"{where}.shape", "Expected a list of sizes.")
             return Param(text(path, f"{where}.param"), shape)
         case {"call": target}:
             fields(data, where, ("call",))
@@ -265,19 +174,19 @@ def _op(data: Json, where: str, choices: Choices) -> Op:
             merge = text(fields(data, where, ("choose", "merge"))["merge"], f"{where}.merge")
             return Choose(_expr(choice, f"{where}.choose", choices), merge)
         case _:
-            refuse(f"{_shown(data)} is not an operation", where, "Expected a layer, param, call or choose.")
+            refuse(f"{shown(data)} is not an operation", where, "Expected a layer, param, call or choose.")
 
 
 def _settings(data: Json, where: str, choices: Choices) -> FrozenDict[str, Arg]:
     if type(data) is not dict:
-        refuse(f"{_shown(data)} is not an object", where, "Expected the arguments by name.")
+        refuse(f"{shown(data)} is not an object", where, "Expected the arguments by name.")
     return FrozenDict({key: value(item, f"{where}.{key:.100}", choices) for key, item in data.items()})
 
 
 def _expr(data: Json, where: str, choices: Choices) -> Expr:
     tree = value(data, where, choices)
     if not isinstance(tree, Expr):
-        refuse(f"{_shown(data)} is not an expression", where, "Expected an expression.")
+        refuse(f"{shown(data)} is not an expression", where, "Expected an expression.")
     return tree
 
 
@@ -301,7 +210,7 @@ def _tagged(data: Json, where: str, choices: Choices) -> Arg:
         case {"ref": name, **rest} if not rest:
             return Ref(text(name, where))
         case {"ref": name, "item": item, **rest} if not rest:
-            return Ref(text(name, where), sequence(item, f"{where}.item", _step))
+            return Ref(text(name, where), sequence(item, f"{where}.item", step))
         case {"choice": label, **rest} if not rest:
             if text(label, where) not in choices:
                 refuse(
@@ -315,12 +224,12 @@ def _tagged(data: Json, where: str, choices: Choices) -> Arg:
         case {"size": ref, "dim": dim, **rest} if not rest:
             of = value(ref, f"{where}.size", choices)
             if type(of) is not Ref:
-                refuse(f"{_shown(ref)} is not a reference", f"{where}.size", "A size is that of a value.")
+                refuse(f"{shown(ref)} is not a reference", f"{where}.size", "A size is that of a value.")
             return Size(of, None if dim is None else integer(dim, f"{where}.dim"))
         case {"list": items, **rest} if not rest:
             return List(sequence(items, f"{where}.list", lambda item, place: value(item, place, choices)))
         case {"slice": ends, **rest} if not rest:
-            return Slice(*(value(end, f"{where}.slice", choices) for end in _row(ends, f"{where}.slice", 3)))
+            return Slice(*(value(end, f"{where}.slice", choices) for end in row(ends, f"{where}.slice", 3)))
         case {"dict": pairs, **rest} if not rest:
             return _dict(pairs, f"{where}.dict", choices)
         case {"training": True, **rest} if not rest:
@@ -345,14 +254,14 @@ def _constant(data: Json, where: str) -> Arg:
             return Ellipsis
         case _:
             pass
-    refuse(f"{_shown(data)} is not a value", where, "Use a tag that graphnas writes, such as ref, choice or constant.")
+    refuse(f"{shown(data)} is not a value", where, "Use a tag that graphnas writes, such as ref, choice or constant.")
 
 
 def _dict(data: Json, where: str, choices: Choices) -> FrozenDict[Arg, Arg]:
     found: dict[Arg, Arg] = {}
-    for pair in sequence(data, where, lambda item, place: _row(item, place, 2)):
+    for pair in sequence(data, where, lambda item, place: row(item, place, 2)):
         key = value(pair[0], where, {})
         if not isinstance(key, str | int | float | None | bool) or key in found:
-            refuse(f"{_shown(pair[0])} is not a key, or is there twice", where, "Expected distinct scalars.")
+            refuse(f"{shown(pair[0])} is not a key, or is there twice", where, "Expected distinct scalars.")
         found[key] = value(pair[1], f"{where}[{key!r:.100}]", choices)
     return FrozenDict(found)

@@ -134,6 +134,10 @@ def value(tree: Arg, choices: dict[str, Choice]) -> Json:
         return [value(item, choices) for item in tree]
     if kind is FrozenDict:
         return {"dict": [[value(key, {}), value(item, choices)] for key, item in tree.items()]}
+    return _tagged(tree, choices)
+
+
+def _tagged(tree: Arg, choices: dict[str, Choice]) -> Json:
     match tree:
         case Ref(name=name, item=item):
             return {"ref": name, "item": list(item)} if item else {"ref": name}
@@ -160,5 +164,5 @@ def value(tree: Arg, choices: dict[str, Choice]) -> Json:
         case _ if tree is Ellipsis:
             return {"ellipsis": True}
     raise GraphError(
-        f"a {kind.__name__} cannot be stored: {tree!r:.100}; a graph holds plain values and types of graphnas.ir alone"
+        f"a {type(tree).__name__} cannot be stored: {tree!r:.100}; a graph holds plain values and types of its own"
     )

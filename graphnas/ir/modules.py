@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from graphnas.errors import nearest
 from graphnas.ir import targets
 from graphnas.ir.frozen import FrozenDict
+from graphnas.ir.naming import is_allowed, is_dotted, is_identifier, is_line, is_path, permission
 from graphnas.ir.node import Arg, Constant, Entry, List
-from graphnas.ir.values import check_value, is_allowed, is_dotted, is_identifier, is_line, is_path, permission, refuse
+from graphnas.ir.values import check_value, refuse
 
 if TYPE_CHECKING:
     from graphnas.ir.graph import Graph

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from graphnas.errors import GraphError
-from graphnas.ir.decoding import Repeated, decode
+from graphnas.ir.decoding import decode
+from graphnas.ir.document import Repeated
 from graphnas.ir.encoding import Json, encode
 from graphnas.ir.graph import Graph
 from graphnas.ir.verify import verify

@@ -9,18 +9,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterator
-from keyword import iskeyword
 from typing import Any, NoReturn
 
 from graphnas.errors import GraphError, nearest
 from graphnas.ir.choice import Apply, Choice, Expr, Training
 from graphnas.ir.frozen import FrozenDict
+from graphnas.ir.naming import MAX_NAME, is_line
 from graphnas.ir.node import Arg, Constant, Device, List, Ref, Size, Slice
 from graphnas.ir.targets import CONSTANTS
 
 MAX_DEPTH = 200  # levels of nesting in one value
 MAX_TEXT = 10_000  # characters in one string
-MAX_NAME = 500  # characters in one name
 MAX_EXPONENT = 64
 MAX_DOMAIN = 2**20  # values of one choice
 INTEGERS = range(-(2**63), 2**64)  # what a 64-bit number holds, signed or not
@@ -33,57 +32,12 @@ _SELECTING = frozenset({"if", "max", "min"})
 _NUMBERS = (bool, int, float, complex)
 _ATOMS = (type(None), bool, float, complex, type(Ellipsis))
 
-_PATH = re.compile(r"[\w-]+(?:\.[\w-]+)*")
-_NODE = re.compile(r"[\w-]+(?:@[1-9]\d{0,5})?(?:\.[\w-]+(?:@[1-9]\d{0,5})?)*")
 _DEVICE = re.compile(r"[a-z]{1,20}(?::\d{1,3})?")
 
 
 def refuse(what: str, where: str, remedy: str) -> NoReturn:
     """Raises the `GraphError` that says what is wrong, where, and what to do."""
     raise GraphError(f"{what}\n  at {where}. {remedy}")
-
-
-# ---------------------------------------------------------------- names
-def is_identifier(name: object) -> bool:
-    """Whether `name` can be a variable, parameter or class in generated source."""
-    return (
-        type(name) is str and len(name) <= MAX_NAME and name.isidentifier() and not iskeyword(name) and not _magic(name)
-    )
-
-
-def is_dotted(name: object) -> bool:
-    """Whether `name` is identifiers joined by dots, none of them private to Python (`__class__`)."""
-    return type(name) is str and len(name) <= MAX_NAME and all(map(is_identifier, name.split(".")))
-
-
-def is_path(name: object) -> bool:
-    """Whether `name` can be the path of a module or tensor: words and numbers joined by dots."""
-    return type(name) is str and len(name) <= MAX_NAME and _PATH.fullmatch(name) is not None and not _magic(name)
-
-
-def is_node_name(name: object) -> bool:
-    """Whether `name` can be a node's: a path whose parts may carry an `@k`."""
-    return type(name) is str and len(name) <= MAX_NAME and _NODE.fullmatch(name) is not None and not _magic(name)
-
-
-def is_line(text: object, limit: int = MAX_NAME) -> bool:
-    """Whether `text` is one printable line, so that it may stand in a comment."""
-    return type(text) is str and len(text) <= limit and text.isprintable()
-
-
-def is_allowed(name: object, allow: Collection[str]) -> bool:
-    """Whether `name` stands directly in one of the modules that the caller allows."""
-    return is_dotted(name) and "." in str(name) and str(name).rpartition(".")[0] in allow
-
-
-def permission(name: object) -> str:
-    """What to do about a name outside the tables."""
-    module = str(name).rpartition(".")[0] if is_dotted(name) else ""
-    return f"If you trust what it runs, pass allow=({module!r},)." if module else "Use public names."
-
-
-def _magic(name: str) -> bool:
-    return "__" in name and any(part[:2] == part[-2:] == "__" for part in re.split(r"[.@]", name))
 
 
 # ---------------------------------------------------------------- argument trees
@@ -106,9 +60,13 @@ def check_value(tree: Arg, known: Collection[str], where: str, depth: int = 0) -
         _check_text(tree, where)
     elif kind is Ref:
         check_ref(tree, known, where)
-    elif kind in _ATOMS:
-        return
-    elif depth >= MAX_DEPTH:
+    elif kind not in _ATOMS:
+        _check_nested(tree, known, where, depth)
+
+
+def _check_nested(tree: Arg, known: Collection[str], where: str, depth: int) -> None:
+    kind = type(tree)
+    if depth >= MAX_DEPTH:
         refuse(
             f"a value is nested in more than {MAX_DEPTH} levels", where, "Write a sum of many terms as a balanced tree."
         )

@@ -14,6 +14,7 @@ from graphnas.ir import targets
 from graphnas.ir.choice import Choice, Expr, choices_in
 from graphnas.ir.hazards import check_hazards
 from graphnas.ir.modules import check_modules
+from graphnas.ir.naming import is_allowed, is_identifier, is_line, is_node_name, is_path, permission
 from graphnas.ir.node import (
     ALIAS,
     ENTER_GRAD_MODE,
@@ -23,25 +24,14 @@ from graphnas.ir.node import (
     SET_DATA,
     Call,
     Choose,
-    Frame,
     Layer,
     Node,
     Param,
     Ref,
     Source,
 )
-from graphnas.ir.values import (
-    check_value,
-    is_allowed,
-    is_boolean,
-    is_dotted,
-    is_identifier,
-    is_line,
-    is_node_name,
-    is_path,
-    permission,
-    refuse,
-)
+from graphnas.ir.scopes import check_scopes
+from graphnas.ir.values import check_value, is_boolean, refuse
 
 if TYPE_CHECKING:
     from graphnas.ir.graph import Graph
@@ -64,7 +54,7 @@ def verify(graph: Graph, allow: Collection[str] = ()) -> None:
     _check_head(graph)
     check_modules(graph, allow)
     _check_nodes(graph, allow)
-    _check_frames(graph)
+    check_scopes(graph)
     known = {item.name for item in graph.inputs} | set(graph.by_name)
     check_value(graph.output, known, "the output")
     _check_formals(graph, known)
@@ -282,43 +272,3 @@ def _check_condition(condition: Expr, known: Collection[str], where: str) -> Non
         )
     if not is_boolean(condition):
         refuse(f"{condition!r:.200} is neither true nor false", where, "A condition is a Boolean expression.")
-
-
-# ---------------------------------------------------------------- scopes
-def _check_frames(graph: Graph) -> None:
-    """The nodes of one module call are a contiguous run, and its frames are those of modules in the table."""
-    around: tuple[Frame, ...] = ()
-    ended: set[tuple[str, int]] = set()
-    running: set[tuple[str, int]] = set()
-    for node in graph.nodes:
-        scope = node.scope
-        if scope is around or scope == around:
-            continue
-        common = 0
-        while common < min(len(around), len(scope)) and around[common] == scope[common]:
-            common += 1
-        for frame in around[common:]:
-            running.discard((frame.path, frame.call))
-            ended.add((frame.path, frame.call))
-        for frame in scope[common:]:
-            _check_frame(frame, graph, node.where)
-            call = (frame.path, frame.call)
-            if call in ended or call in running:
-                refuse(
-                    f"call {frame.call} of the module {frame.path!r} is entered twice",
-                    node.where,
-                    "Its nodes are one contiguous run; number a further call by Frame.call.",
-                )
-            running.add(call)
-        around = scope
-
-
-def _check_frame(frame: Frame, graph: Graph, where: str) -> None:
-    if type(frame) is not Frame or not is_path(frame.path) or not is_dotted(frame.type) or type(frame.call) is not int:
-        refuse(f"{frame!r:.200} is not a call of a module", where, "Write Frame(path, class, number of the call).")
-    if frame.path not in graph.entries:
-        refuse(
-            f"the module {frame.path!r} is not in the module table.{nearest(frame.path, graph.entries)}",
-            where,
-            "Add an Entry for it.",
-        )
