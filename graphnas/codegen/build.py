@@ -1,0 +1,78 @@
+"""From a graph to a running network."""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from graphnas.codegen.emit import emit
+from graphnas.codegen.inherit import slice_like
+from graphnas.errors import EmitError
+from graphnas.ir.graph import Graph
+from graphnas.ir.storing import digest
+from graphnas.ir.verify import foreign, verify
+
+
+def build(graph: Graph, weights: Mapping[str, Tensor] | None = None, guards: bool = True) -> nn.Module:
+    """The network of a graph: its emitted file, executed.
+
+    Args:
+        graph: closed, or open for the supernet, which is called with `plan=`.
+        weights: inherited by path, and cut where the network is narrower. A layer of which nothing is there starts
+            afresh. Without weights every layer starts as torch starts it.
+        guards: see `emit`.
+
+    Raises:
+        EmitError: the graph cannot be written; or without its weights a bare parameter or a buffer has no known start;
+            or a tensor has another shape.
+    """
+    verify(graph, allow=foreign(graph))
+    source = emit(graph, guards)
+    name = f"<graphnas {graph.name} {digest(graph)[:16]}>"
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+    namespace: dict[str, Any] = {"__name__": f"graphnas_{graph.name}"}
+    exec(compile(source, name, "exec"), namespace)
+    network: nn.Module = namespace["build"]()
+    _check_starts(graph, weights or {})
+    if weights is not None:
+        inherit(network, weights)
+    return network
+
+
+def inherit(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Copies weights into a network, by path.
+
+    Raises:
+        EmitError: part of a layer's tensors is missing, or one cannot be cut to its shape.
+    """
+    with torch.no_grad():
+        for name, tensor in network.state_dict(keep_vars=True).items():
+            if name not in weights:
+                _check_missing(name, network, weights)
+                continue
+            try:
+                tensor.copy_(slice_like(weights[name], tuple(tensor.shape)))
+            except EmitError as error:
+                raise EmitError(f"weights for {name!r}: {error}") from error
+
+
+def _check_missing(name: str, network: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    owner = name.rpartition(".")[0]
+    siblings = [key for key in network.state_dict() if key.rpartition(".")[0] == owner]
+    if any(key in weights for key in siblings):
+        raise EmitError(f"the weights have no {name!r}, although they have other tensors of {owner or 'the root'!r}")
+
+
+def _check_starts(graph: Graph, weights: Mapping[str, Tensor]) -> None:
+    """Refuses tensors that would hold what happened to lie in memory."""
+    for entry in graph.modules:
+        bare = entry.kind == "parameter" or (entry.kind == "buffer" and entry.config.get("value") is None)
+        if bare and not entry.same_as and entry.path not in weights:
+            raise EmitError(
+                f"{entry.kind} {entry.path!r} belongs to no layer, and how it starts is not recorded; "
+                "give weights=model.state_dict()"
+            )

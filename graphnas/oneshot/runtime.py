@@ -1,0 +1,101 @@
+"""What emitted supernet files import: choices that a plan decides, and layers whose sizes it decides."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from graphnas.codegen.inherit import slice_like
+
+Plan = Mapping[str, Any]
+Thunk = Callable[[], Any]
+
+
+def choose(picked: Any, arms: Mapping[Any, Thunk], merge: str | None = None) -> Any:
+    """What the chosen arm computes; no other arm runs.
+
+    Args:
+        picked: the plan's option, or with `merge` a tuple of options.
+        arms: option → what computes its value.
+        merge: how the values of several options are joined: "sum", "mean", or "concat" along dimension 1.
+
+    Raises:
+        ValueError: the plan picks what is no option.
+    """
+    options = (picked,) if merge is None else picked
+    if any(option not in arms for option in options):
+        raise ValueError(f"the plan picks {picked!r}, but the options are {tuple(arms)}")
+    values = [arms[option]() for option in options]
+    if len(values) == 1:
+        return values[0]
+    if merge == "concat":
+        return torch.cat(values, dim=1)
+    total = values[0]
+    for value in values[1:]:
+        total = total + value
+    return total / len(values) if merge == "mean" else total
+
+
+def lazy(compute: Thunk) -> Thunk:
+    """A function that computes its value when first called, and gives the same value from then on."""
+    cell: list[Any] = []
+
+    def value() -> Any:
+        if not cell:
+            cell.append(compute())
+        return cell[0]
+
+    return value
+
+
+class Elastic(nn.Module):
+    """A layer whose arguments a plan decides: it holds the largest tensors, and a plan uses slices of them.
+
+    The tensors are called as the layer's own, so that a child inherits them by path.
+
+    Args:
+        make: builds the layer under a plan.
+        domains: label → the values that it can have.
+
+    Raises:
+        ValueError: no combination of values gives all tensors their largest shapes.
+    """
+
+    def __init__(self, make: Callable[[Plan], nn.Module], domains: Mapping[str, tuple[Any, ...]]) -> None:
+        super().__init__()
+        self._make, self._labels = make, tuple(domains)
+        self._templates: dict[tuple[Any, ...], nn.Module] = {}
+        plans = [dict(zip(domains, values, strict=True)) for values in itertools.product(*domains.values())]
+        shapes = [_shapes(self._template(plan)) for plan in plans]
+        largest = {name: tuple(map(max, *(each[name] for each in shapes), strict=True)) if len(shapes) > 1 else shape
+                   for name, shape in shapes[0].items()}  # fmt: skip
+        if largest not in shapes:
+            raise ValueError(f"no values of {self._labels} give all tensors of the layer their largest shapes {largest}")
+        layer = make(plans[shapes.index(largest)])
+        self._parameters, self._buffers = layer._parameters, layer._buffers
+
+    def forward(self, *args: Any, plan: Plan, **kwargs: Any) -> Any:
+        """What the layer that the plan describes computes with slices of the tensors."""
+        template = self._template(plan)
+        template.train(self.training)
+        tensors: dict[str, Tensor] = {}
+        for name, tensor in itertools.chain(self._parameters.items(), self._buffers.items()):
+            if tensor is not None:
+                tensors[name] = slice_like(tensor, tuple(template.get_parameter(name).shape) if name in template._parameters
+                                           else tuple(template.get_buffer(name).shape))  # fmt: skip
+        return torch.func.functional_call(template, tensors, args, kwargs)
+
+    def _template(self, plan: Plan) -> nn.Module:
+        key = tuple(plan[label] for label in self._labels)
+        if key not in self._templates:
+            with torch.device("meta"):
+                self._templates[key] = self._make(plan)
+        return self._templates[key]
+
+
+def _shapes(layer: nn.Module) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in itertools.chain(layer.named_parameters(), layer.named_buffers())}
