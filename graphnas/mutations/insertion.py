@@ -33,7 +33,13 @@ class Insertion:
 
 
 def with_insertions(graph: Graph, insertions: Sequence[Insertion]) -> Graph:
-    """The graph with every insertion in place."""
+    """The graph with every insertion in place.
+
+    Args:
+        graph: where to insert.
+        insertions: in the order of their sites, no two of which overlap.
+    """
+    insertions = _connected(insertions)
     plain = [insertion for insertion in insertions if _is_plain(insertion.site)]
     entries: dict[str, tuple[Entry, ...]] = {}
     formals: dict[tuple[str, int], FrozenDict[Ref, str]] = {}
@@ -50,6 +56,21 @@ def with_insertions(graph: Graph, insertions: Sequence[Insertion]) -> Graph:
     return replace(graph, nodes=(*parameters, *graph.nodes)) if parameters else graph
 
 
+def _connected(insertions: Sequence[Insertion]) -> list[Insertion]:
+    """The insertions, of which later ones read the results of earlier ones in place of the sites' own."""
+    found: list[Insertion] = []
+    for insertion in insertions:
+        for earlier in found:
+            (result,), last = earlier.site.outputs, earlier.nodes[-1].name
+            insertion = replace(
+                insertion,
+                nodes=tuple(_pointed(node, result, last) for node in insertion.nodes),
+                formals=FrozenDict({k: _renamed(names, result, last) for k, names in insertion.formals.items()}),
+            )
+        found.append(insertion)
+    return found
+
+
 def _is_plain(site: Site) -> bool:
     """Whether the site's result is the whole value of its last node, which is what `insert` replaces."""
     (result,) = site.outputs
@@ -60,15 +81,15 @@ def _behind_the_whole(graph: Graph, insertion: Insertion) -> Graph:
     """The graph with nodes behind a site whose result is a part of a value, or is not computed last."""
     (result,) = insertion.site.outputs
     last = insertion.nodes[-1].name
-    graph = insert(graph, {_last_node(graph, insertion.site): (insertion.nodes, None)}, insertion.entries, insertion.formals)
+    graph = insert(graph, {_last_node(graph, insertion.site): (insertion.nodes, None)}, insertion.entries)
     position = next(i for i, node in enumerate(graph.nodes) if node.name == last)
     later = tuple(_pointed(node, result, last) for node in graph.nodes[position + 1 :])
-    renamed = {call: _renamed(names, result, last, insertion) for call, names in graph.formals.items()}
+    renamed = {call: _renamed(names, result, last) for call, names in graph.formals.items()}
     return replace(
         graph,
         nodes=(*graph.nodes[: position + 1], *later),
         output=transform(graph.output, lambda leaf: _follow(leaf, result, last)),
-        formals=FrozenDict(renamed),
+        formals=FrozenDict({**renamed, **insertion.formals}),
     )
 
 
@@ -110,8 +131,6 @@ def _follow(leaf: Any, result: Ref, last: str) -> Any:
     return leaf
 
 
-def _renamed(names: FrozenDict[Ref, str], result: Ref, last: str, insertion: Insertion) -> FrozenDict[Ref, str]:
-    """What later calls are given is called as before; the new calls read the site's own result."""
-    if names in insertion.formals.values():
-        return names
+def _renamed(names: FrozenDict[Ref, str], result: Ref, last: str) -> FrozenDict[Ref, str]:
+    """What takes the place of a value is called as the value was."""
     return FrozenDict({_follow(ref, result, last): name for ref, name in names.items()})

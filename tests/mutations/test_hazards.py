@@ -51,6 +51,35 @@ class Norm(networks.Norm):
         return super().forward(x)[0]
 
 
+class Trailing(nn.Module):
+    """A block whose result is not what it computes last: it counts its calls afterwards."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(6, 6)
+        self.register_buffer("seen", torch.zeros(6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.fc(x)
+        self.seen.add_(y.detach().mean(0))
+        return y
+
+
+class Attention(nn.Module):
+    """A block with trailing effects, called twice, and a layer whose result is a part of what it gives."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = Trailing()
+        self.attention = nn.MultiheadAttention(6, 2, batch_first=True)
+        self.out = nn.Linear(6, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.block(self.block(x)).unsqueeze(1)
+        z, _ = self.attention(y, y, y)
+        return self.out(z + y)
+
+
 def images(batch: int) -> Tensor:
     return torch.randn(batch, 6, generator=torch.Generator().manual_seed(batch))
 
@@ -88,6 +117,10 @@ CASES = {
     ),
     "dropout probability": (networks.Odd, tokens, (Value("dropout", "p", (0.1, 0.4)),)),
     "bias of a layer called twice": (networks.Twice, images, (Value("block.fc", "bias", (False,)),)),
+    "results that are not whole or not last": (
+        Attention, images,
+        (Skip("block"), Swap("block", {"other": networks.Block}), Swap("attention", {"fc": lambda site: nn.Linear(6, 6)})),
+    ),
     "rules upon rules": (
         networks.Deep, images,
         (
@@ -135,6 +168,31 @@ def test_child_equals_supernet(space: tuple[Graph, Graph, Callable[[int], Tensor
             state = supernet.state_dict()
             for name, value in child.state_dict().items():
                 assert torch.equal(value, sliced(state[name], value)), (arch, training, batch, name)
+
+
+@pytest.mark.parametrize("inplace", [True, False])
+def test_child_equals_the_source_edited_by_hand(inplace: bool) -> None:
+    model = networks.StaleReader()
+    space = mutate(trace(model, images(2)), Swap(RELU, {"silu": silu(inplace)}))
+    child = build(specialize(space, {"act": "silu"}), weights=model.state_dict())
+    model.act = nn.SiLU(inplace)
+    for training in (False, True):
+        assert same(run(child, training, images(3)), run(model, training, images(3)))
+
+
+def test_shortcut_adds_what_its_own_call_was_given() -> None:
+    class Edited(Attention):
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.block(x) + x
+            y = (self.block(y) + y).unsqueeze(1)
+            z, _ = self.attention(y, y, y)
+            return self.out(z + y)
+
+    model, edited = Attention(), Edited()
+    edited.load_state_dict(model.state_dict())
+    space = mutate(trace(model, images(2)), Skip("block"))
+    child = build(specialize(space, {"block.skip": True}), weights=model.state_dict())
+    assert same(run(child, False, images(3)), run(edited, False, images(3)))
 
 
 def drawn(value: Tensor, seed: int) -> Tensor:
