@@ -37,7 +37,7 @@ def build(graph: Graph, weights: Mapping[str, Tensor] | None = None, guards: boo
     namespace: dict[str, Any] = {"__name__": f"graphnas_{graph.name}"}
     exec(compile(source, name, "exec"), namespace)
     network: nn.Module = namespace["build"]()
-    _check_starts(graph, weights or {})
+    check_starts(graph, weights or {})
     if weights is not None:
         inherit(network, weights)
     return network
@@ -55,9 +55,18 @@ def inherit(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
                 _check_missing(name, network, weights)
                 continue
             try:
-                tensor.copy_(slice_like(weights[name], tuple(tensor.shape)))
+                _copy(weights[name], tensor)
             except EmitError as error:
                 raise EmitError(f"weights for {name!r}: {error}") from error
+
+
+def _copy(source: Tensor, target: Tensor) -> None:
+    """Cuts a larger tensor to a narrower network's; in a supernet's larger one it takes the part that a child would."""
+    wider = source.dim() == target.dim() and all(have <= want for have, want in zip(source.shape, target.shape))
+    if wider:
+        slice_like(target, tuple(source.shape)).copy_(source)
+    else:
+        target.copy_(slice_like(source, tuple(target.shape)))
 
 
 def _check_missing(name: str, network: nn.Module, weights: Mapping[str, Tensor]) -> None:
@@ -67,7 +76,7 @@ def _check_missing(name: str, network: nn.Module, weights: Mapping[str, Tensor])
         raise EmitError(f"the weights have no {name!r}, although they have other tensors of {owner or 'the root'!r}")
 
 
-def _check_starts(graph: Graph, weights: Mapping[str, Tensor]) -> None:
+def check_starts(graph: Graph, weights: Mapping[str, Tensor]) -> None:
     """Refuses tensors that would hold what happened to lie in memory."""
     for entry in graph.modules:
         bare = entry.kind == "parameter" or (entry.kind == "buffer" and entry.config.get("value") is None)
