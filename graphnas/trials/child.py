@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphnas.errors import TrialError
+from graphnas.errors import EmitError, GraphNASError, TrialError
 from graphnas.ir.choice import Arch
 from graphnas.ir.graph import Graph
 from graphnas.ir.specialize import specialize
@@ -25,18 +25,36 @@ def write(space: Graph, arch: Arch, directory: Path, weights: Mapping[str, Any] 
 
     Raises:
         EmitError: the child cannot be written as source.
+        OSError: the disk refuses.
     """
     path = directory / NAME
     network = specialize(space, arch)
     if weights is None:
-        from graphnas.codegen.emit import emit  # torch is loaded for the controllers that write files alone
+        from graphnas.codegen.emit import emit
 
         files.write(path, emit(network, arch=arch))
-    else:
-        from graphnas.codegen.export import export
+        return path
+    from graphnas.codegen.export import export
 
-        export(network, path, weights)
+    try:
+        export(network, path, weights, arch=arch)
+    except EmitError as error:
+        # What the disk refuses is no fault of the network.
+        if error.__cause__ is not None and not isinstance(error.__cause__, GraphNASError):
+            raise OSError(str(error)) from error
+        raise
     return path
+
+
+def check(space: Graph, weights: Mapping[str, Any] | None) -> None:
+    """Refuses a space with tensors whose start nobody knows: neither a layer's nor given.
+
+    Raises:
+        EmitError: there is one; the message names it.
+    """
+    from graphnas.codegen.build import check_starts  # torch is loaded for controllers alone
+
+    check_starts(space, weights or {})
 
 
 def build(path: Path, seed: int, weights: bool) -> torch.nn.Module:

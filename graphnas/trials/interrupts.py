@@ -17,8 +17,9 @@ class Interrupts:
 
     @contextmanager
     def noticed(self) -> Iterator[None]:
-        """Takes the first Ctrl-C as a wish; the second raises KeyboardInterrupt. Elsewhere than in the main thread
-        nothing changes.
+        """Takes the first Ctrl-C as a wish; the second raises KeyboardInterrupt.
+
+        Elsewhere than in the main thread nothing changes.
         """
         if threading.current_thread() is not threading.main_thread():
             yield

@@ -58,9 +58,20 @@ class Problem:
         return {label: found[label] for label in self.joint.choices if label in found}
 
     def derived(self, proposed: Arch) -> dict[str, float]:
-        """The metrics that follow from a proposal; labels that are dead in it count with their defaults."""
+        """The metrics that follow from a proposal; labels that are dead in it count with their defaults.
+
+        Raises:
+            TrialError: one of them is no number.
+        """
         decided = {label: choice.default for label, choice in self.joint.choices.items()} | dict(proposed)
-        return {name: float(substitute(expr, {}, decided)) for name, expr in self.metrics.items()}
+        found = {name: substitute(expr, {}, decided) for name, expr in self.metrics.items()}
+        for name, value in found.items():
+            if not isinstance(value, int | float):
+                raise TrialError(
+                    f"metric {name!r} is no number for {decided}, but {value!r:.100}\n  at metrics[{name!r}]. "
+                    "It may depend on choices alone, of which one option is a number."
+                )
+        return {name: float(value) for name, value in found.items()}
 
     def description(self) -> dict[str, str]:
         """Metrics and training settings as JSON, by which a study is known again."""

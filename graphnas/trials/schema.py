@@ -49,12 +49,7 @@ def _open(path: Path, write: bool) -> sqlite3.Connection:
         connection.row_factory = sqlite3.Row
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if version > VERSION:
-            raise TrialError(
-                f"the store has version {version}, newer than {VERSION}\n  at {path}. Update graphnas to read it."
-            )
-        if (tables and not version) or (not tables and not write):
-            raise TrialError(f"the file holds no study\n  at {path}. Give the directory that a search was run in.")
+        _check(version, tables, write, path)
         if write:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
@@ -64,3 +59,12 @@ def _open(path: Path, write: bool) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _check(version: int, tables: int, write: bool, path: Path) -> None:
+    if version > VERSION:
+        raise TrialError(
+            f"the store has version {version}, newer than {VERSION}\n  at {path}. Update graphnas to read it."
+        )
+    if (tables and not version) or (not tables and not write):
+        raise TrialError(f"the file holds no study\n  at {path}. Give the directory that a search was run in.")

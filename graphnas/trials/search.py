@@ -18,7 +18,7 @@ from graphnas.ir.sampling import sample
 from graphnas.strategies.evolution import RegularizedEvolution
 from graphnas.strategies.random import Random
 from graphnas.strategies.strategy import Strategy
-from graphnas.trials import evaluation, identity, lock, progress
+from graphnas.trials import child, evaluation, identity, lock, progress
 from graphnas.trials.controller import Controller
 from graphnas.trials.evaluation import Evaluate, Reference
 from graphnas.trials.executor import Executor
@@ -85,10 +85,12 @@ def search(
     Raises:
         TrialError: something about the call or the directory is wrong.
         ConstraintError: no architecture satisfies the constraints; found before any trial.
+        EmitError: a tensor of the space has no known start, and `weights` lack it.
     """
     _check_numbers(trials, workers, timeout_s)
     asked = problem(space, parameters, objectives, metrics, constraints)
-    sample(asked.joint, seed)  # raises where nothing is feasible
+    asked.derived(sample(asked.joint, seed))  # raises where nothing is feasible, or a metric is no number
+    child.check(space, weights)
     chosen = strategy or (RegularizedEvolution() if len(objectives) == 1 else Random())
     chosen.start(asked.joint, objectives, seed)
     runner, reference = _executor(executor, evaluate, workers, timeout_s)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from graphnas.errors import ConstraintError, EmitError, TrialError
 from graphnas.ir.choice import Choice
+from graphnas.ir.frozen import FrozenDict
+from graphnas.ir.graph import Graph
+from graphnas.ir.node import Call, Constant, Entry, Input, Layer, Node, Param, Parameter, Ref, Size
 from graphnas.strategies.evolution import RegularizedEvolution
 from graphnas.strategies.random import Random
 from graphnas.trials import child
@@ -94,6 +100,37 @@ def test_progress_is_a_line_per_trial(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "accuracy 0." in lines[0]
 
 
+def linear(bare: bool = False) -> Graph:
+    """A linear layer whose width is a choice; with `bare`, plus a parameter of the network's own."""
+    width = Choice("width", (4, 2))
+    config = FrozenDict({"in_features": 3, "out_features": width, "bias": True, "device": None, "dtype": None})
+    nodes = [Node("fc", Layer("fc", "torch.nn.Linear", config), (Ref("x"),))]
+    entries = [Entry("", "module", "Net"), Entry("fc", "layer", "torch.nn.Linear", config)]
+    if bare:
+        shape = FrozenDict({"shape": (1,), "dtype": Constant("torch.float32")})
+        entries.insert(1, Entry("shift", "parameter", "", shape))
+        nodes = [Node("shift", Param("shift", (1,))), *nodes]
+        nodes.append(Node("add", Call("torch.Tensor.__add__"), (Ref("fc"), Ref("shift"))))
+    inputs = (Input("x", ("x",), (2, 3)),)
+    output = Ref(nodes[-1].name)
+    return Graph(inputs, tuple(nodes), output, modules=tuple(entries), signature=(Parameter("x"),))
+
+
+def test_a_child_inherits_the_weights_that_are_given(tmp_path: Path) -> None:
+    weights = {"fc.weight": torch.arange(12.0).reshape(4, 3), "fc.bias": torch.zeros(4), "shift": torch.ones(1)}
+    options = {"show": False, "strategy": Random(), "trials": 2, "weights": weights}
+    study = search(linear(bare=True), evaluations.built, directory=tmp_path, **options)
+    found = {trial.arch["width"]: trial.metrics["accuracy"] for trial in study.trials}
+    # Rows of the weight add up to 3, 12, 21, 30.
+    assert found == {4: 16.5 + 1, 2: 7.5 + 1}
+
+
+def test_a_parameter_without_a_start_is_refused_before_any_trial(tmp_path: Path) -> None:
+    with pytest.raises(EmitError, match="parameter 'shift' belongs to no layer"):
+        inline(tmp_path, space=linear(bare=True))
+    assert not (tmp_path / "run").exists()
+
+
 # ---------------------------------------------------------------- results
 def test_best_and_pareto(tmp_path: Path) -> None:
     c0 = Choice("c0", (0, 1, 2, 3))
@@ -105,7 +142,7 @@ def test_best_and_pareto(tmp_path: Path) -> None:
         objectives={"accuracy": "maximize", "macs": "minimize"},
         metrics={"macs": c0 * 10},
     )
-    assert [trial.metrics["macs"] for trial in sorted(study.pareto(), key=lambda trial: trial.metrics["macs"])] == [0, 20]
+    assert sorted(trial.metrics["macs"] for trial in study.pareto()) == [0, 20]
     with pytest.raises(TrialError, match="no single best of accuracy and macs"):
         _ = study.best
     single = inline(tmp_path / "single", space=flat(4), evaluate=lambda trial: -abs(trial.arch["c0"] - 2.0))
@@ -139,7 +176,8 @@ def test_a_repeat_is_answered_from_the_first(tmp_path: Path) -> None:
     assert len(calls) <= 4
     for trial in repeats:
         first = study.trials[(trial.same_as or 0) - 1]
-        assert (trial.arch, trial.metrics, trial.file, trial.state) == (first.arch, first.metrics, first.file, "complete")
+        assert trial.state == "complete"
+        assert (trial.arch, trial.metrics, trial.file) == (first.arch, first.metrics, first.file)
 
 
 def test_a_space_without_choices_has_one_trial(tmp_path: Path) -> None:
@@ -235,11 +273,16 @@ C0 = Choice("c0", (0, 1, 2, 3))
     [
         ({"objectives": {}}, TrialError, "there is no objective"),
         ({"objectives": {"accuracy": "maximise"}}, TrialError, "Did you mean 'maximize'"),
-        ({"objectives": {"a": "maximize", "b": "minimize"}, "strategy": RegularizedEvolution()}, TrialError, "one objective"),
+        (
+            {"objectives": {"a": "maximize", "b": "minimize"}, "strategy": RegularizedEvolution()},
+            TrialError,
+            "one objective",
+        ),
         ({"constraints": [C0 > 9]}, ConstraintError, "no architecture of space Net satisfies"),
         ({"constraints": [Choice("c9", (1, 2)) > 1]}, ConstraintError, "no label 'c9'.*\n.*Did you mean"),
         ({"constraints": [C0 + 1]}, ConstraintError, "is no condition"),
         ({"metrics": {"macs": 5}}, TrialError, "no expression of choices"),
+        ({"metrics": {"macs": Choice("c0", (0, 1, 2, 3)) + Size(Ref("x"), 0)}}, TrialError, "is no number"),
         ({"parameters": {"lr": (1, 1)}}, TrialError, r"distinct[\s\S]*parameters\['lr'\]"),
         ({"parameters": {"lr": object()}}, TrialError, "cannot be stored"),
         ({"parameters": {"lr": C0}}, TrialError, "has a label 'c0' already"),
@@ -302,9 +345,6 @@ def test_a_script_without_a_main_guard_does_not_search_in_its_trials(tmp_path: P
         "study = search(flat(2), evaluate, trials=1, directory=Path(__file__).parent / 'run', show=False)\n"
         "print(study.trials[0].error)\n"
     )
-    import subprocess
-    import sys
-
     done = subprocess.run(
         [sys.executable, str(file)],
         capture_output=True,
