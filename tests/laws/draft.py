@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
-
-from hypothesis import strategies as st
 
 from graphnas.ir.choice import Choice, Expr
 from graphnas.ir.frozen import FrozenDict
@@ -27,7 +26,6 @@ from graphnas.ir.node import (
     Source,
     transform,
 )
-
 from tests.laws.kits import Kit, LayerOf
 
 T = TypeVar("T")
@@ -41,7 +39,7 @@ class Draft:
     """A graph that grows node by node in topological order.
 
     Attributes:
-        draw: hypothesis' source of decisions.
+        rng: the source of decisions.
         kit: the layers that fit.
         inputs, nodes, entries, formals: as in the graph.
         values: what later nodes may read, whatever the architecture and the mode.
@@ -50,7 +48,7 @@ class Draft:
         effects: names of nodes that live without a reader.
     """
 
-    draw: Callable[[st.SearchStrategy[Any]], Any]
+    rng: random.Random
     kit: Kit
     inputs: list[Input] = field(default_factory=list)
     nodes: list[Node] = field(default_factory=list)
@@ -64,12 +62,12 @@ class Draft:
 
     # ---------------------------------------------------------------- decisions
     def one_of(self, options: Iterable[T]) -> T:
-        """One of the options; the first is the simplest."""
-        return self.draw(st.sampled_from(list(options)))
+        """One of the options."""
+        return self.rng.choice(list(options))
 
     def flip(self) -> bool:
         """True or false."""
-        return self.draw(st.booleans())
+        return self.rng.random() < 0.5
 
     def value(self) -> Ref:
         """A value to read; mostly a recent one."""
@@ -77,11 +75,11 @@ class Draft:
 
     def steps(self, kinds: Sequence[Callable[[Draft], None]], largest: int) -> Sequence[Callable[[Draft], None]]:
         """Some steps to take, at least one."""
-        return self.draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=largest))
+        return self.rng.choices(kinds, k=self.rng.randint(1, largest))
 
     def distinct_values(self, count: int) -> list[Ref]:
         """Up to `count` values that differ, at least one."""
-        return self.draw(st.lists(st.sampled_from(self.values), min_size=1, max_size=count, unique=True))
+        return self.rng.sample(self.values, self.rng.randint(1, min(count, len(self.values))))
 
     # ---------------------------------------------------------------- choices
     def choice(self, hint: str, options: tuple[Hashable, ...], take: int | None = 1) -> Choice | None:

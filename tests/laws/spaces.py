@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from graphnas.ir.choice import Apply, Choice, Expr, Option, choices_in
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
-from graphnas.ir.specialize import prune
 from graphnas.ir.node import Arg, Input, Parameter, Ref, transform
+from graphnas.ir.specialize import prune
 from tests.laws.draft import Draft
 from tests.laws.kits import IMAGES, VECTORS
 from tests.laws.steps import CHOICES, STEPS
@@ -25,13 +25,15 @@ def spaces(draw: st.DrawFn, largest: int = 6) -> Graph:
 
     Each has few enough architectures to list them all, and at least one that satisfies its constraints.
     """
-    draft = Draft(draw, draw(st.sampled_from((VECTORS, IMAGES))))
+    # Drawn by a generator that hypothesis seeds: its own draws favor the first of everything.
+    rng = random.Random(draw(st.integers(0, 2**64)))
+    draft = Draft(rng, rng.choice((VECTORS, IMAGES)))
     names = ("x", "y") if draft.flip() else ("x",)
     draft.inputs = [Input(name, (name,), (2, *draft.kit.shape)) for name in names]
     draft.values = [Ref(name) for name in names]
     draft.names.update(names)
     steps = [*draft.steps(STEPS, largest), draft.one_of(CHOICES)]
-    for step in draft.draw(st.permutations(steps)):
+    for step in rng.sample(steps, len(steps)):
         step(draft)
     output = _output(draft)
     drafted = Graph(

@@ -84,7 +84,7 @@ def block(draft: Draft) -> None:
     start = len(draft.nodes)
     with draft.module("block", "Block") as path:
         layer(draft)
-        for step in draft.steps(INNER, 3):
+        for step in (*draft.steps(INNER, 2), draft.one_of(EFFECTS)):
             step(draft)
     once = all(frame.call == 0 for node in draft.nodes[start:] for frame in node.scope)
     if once and draft.flip():
@@ -326,4 +326,4 @@ CHOICES: tuple[Step, ...] = (
 )
 EFFECTS: tuple[Step, ...] = (guard, write, stale, grad_mode, random_draw, mode, condition)
 INNER: tuple[Step, ...] = (*PLAIN, *CHOICES, *EFFECTS)
-STEPS: tuple[Step, ...] = (layer_choice, block, *CHOICES, *EFFECTS, *PLAIN)
+STEPS: tuple[Step, ...] = (block, block, block, layer_choice, *CHOICES, *EFFECTS, *PLAIN)

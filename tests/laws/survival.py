@@ -22,7 +22,7 @@ def survivors(space: Graph, arch: Mapping[str, Option]) -> list[str]:
     live = _needed(space, arch, (ref.name for ref in refs_in(space.output)))
     effects = [node for node in space.nodes if _is_effect(node, space)]
     while True:
-        calls = _calls(space.node(name) for name in live)
+        calls = _calls((space.node(name) for name in live), arch)
         woken = [node.name for node in effects if node.name not in live and _runs(node, calls)]
         if not woken:
             return [node.name for node in space.nodes if node.name in live and not is_choice(node)]
@@ -34,9 +34,16 @@ def is_choice(node: Node) -> bool:
     return isinstance(node.op, Choose) and isinstance(node.op.choice, Choice)
 
 
-def _calls(nodes: Iterable[Node]) -> set[Frame]:
-    """The module calls around what is computed in them."""
-    return {frame for node in nodes if not isinstance(node.op, Param) and not is_choice(node) for frame in node.scope}
+def _calls(nodes: Iterable[Node], arch: Mapping[str, Option]) -> set[Frame]:
+    """The module calls around what is computed in them; a choice of several values computes their sum or mean."""
+    return {frame for node in nodes if _computes(node, arch) for frame in node.scope}
+
+
+def _computes(node: Node, arch: Mapping[str, Option]) -> bool:
+    if is_choice(node):
+        choice: Choice = node.op.choice  # type: ignore[union-attr]
+        return choice.take != 1 and len(arch[choice.label]) > 1  # type: ignore[arg-type]
+    return not isinstance(node.op, Param)
 
 
 def _runs(effect: Node, calls: set[Frame]) -> bool:
@@ -81,7 +88,11 @@ def surviving_entries(space: Graph, child: Graph) -> list[str]:
         for entry in space.modules
         if not any(_is_within(entry.path, path) for path in dead) or entry.path in used_still | called_still
     ]
-    ends = {entry.path: (_holder(space, entry.path), _holder(space, entry.same_as)) for entry in space.modules if entry.same_as}
+    ends = {
+        entry.path: (_holder(space, entry.path), _holder(space, entry.same_as))
+        for entry in space.modules
+        if entry.same_as
+    }
     return [path for path in kept if all(end in kept for end in ends.get(path, ()))]
 
 

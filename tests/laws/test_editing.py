@@ -47,7 +47,9 @@ def free(space: Graph) -> Graph:
 
 def _has_value(node: Node) -> bool:
     """Whether a node returns one tensor that something reads."""
-    return not (isinstance(node.op, Param) or (isinstance(node.op, Call) and node.op.target in (*EFFECTS, "torch.chunk")))
+    return not (
+        isinstance(node.op, Param) or (isinstance(node.op, Call) and node.op.target in (*EFFECTS, "torch.chunk"))
+    )
 
 
 def _entry_of(site: Node, space: Graph) -> str:
@@ -76,3 +78,19 @@ def test_no_guard_or_effect_of_a_live_scope_disappears(space: Graph, seed: int) 
     child = specialize(wider, arch)
     assert [node.name for node in child.nodes if not is_choice(wider.node(node.name))] == survivors(wider, arch)
     assert [entry.path for entry in child.modules] == surviving_entries(wider, child)
+
+
+@given(space=spaces(), seed=seeds)
+def test_an_insertion_takes_the_place_of_its_site(space: Graph, seed: int) -> None:
+    wider = mutated(space, seed)
+    joined = next(node for node in wider.nodes if LABEL in {choice.label for choice in node.choices})
+    site = joined.args[0].name
+    for node in space.nodes:
+        expected = tuple(joined.name if name == site else name for name in node.after)
+        assert wider.node(node.name).after == expected
+        assert node.name == site or site not in {ref.name for ref in wider.node(node.name).refs}
+    added = [entry for entry in wider.modules if entry not in space.modules]
+    for entry in added:
+        place = wider.modules.index(entry)
+        above = _entry_of(space.node(site), space)
+        assert all(not row.path.startswith(f"{above}." if above else "") for row in wider.modules[place + 1 :])

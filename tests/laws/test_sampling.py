@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import pytest
@@ -83,6 +84,17 @@ def test_neighbors_are_the_members_one_decision_away(space: Graph, seed: int) ->
     assert set(found) <= members - {frozen(arch)}
     for neighbor in neighbors(space, arch):
         assert any(neighbor.get(label) != option for label, option in arch.items())
+
+
+@given(space=spaces(), seed=seeds)
+def test_domain_is_every_value_of_a_choice(space: Graph, seed: int) -> None:
+    for choice in space.choices.values():
+        count = len(choice.options)
+        sizes = range(1, count + 1) if choice.take is None else (choice.take,)
+        assert len(set(choice.domain)) == len(choice.domain) == sum(math.comb(count, size) for size in sizes)
+        assert [choice.positions(value) for value in choice.domain] == sorted(
+            (choice.positions(value) for value in choice.domain), key=lambda places: (len(places), places)
+        )
 
 
 @given(space=spaces(), seed=seeds)

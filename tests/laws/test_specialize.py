@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphnas.ir.graph import Graph
-from graphnas.ir.node import Choose
+from graphnas.ir.node import Call, Choose
 from graphnas.ir.sampling import sample
 from graphnas.ir.specialize import canonical, default, specialize
 from graphnas.ir.verify import verify
 from tests.laws.spaces import some_arch, spaces
-from tests.laws.survival import is_choice, survivors, surviving_entries
+from tests.laws.survival import is_choice, surviving_entries, survivors
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -99,6 +99,25 @@ def test_specialize_leaves_every_surviving_node_as_it_was_but_for_its_choices(sp
 def test_specialize_keeps_the_module_table_of_what_survives(space: Graph, seed: int) -> None:
     child = specialize(space, some_arch(space, seed))
     assert [entry.path for entry in child.modules] == surviving_entries(space, child)
+
+
+@given(space=spaces(), seed=seeds)
+def test_specialize_keeps_the_formal_names_of_live_calls(space: Graph, seed: int) -> None:
+    child = specialize(space, some_arch(space, seed))
+    calls = {(frame.path, frame.call) for node in child.nodes for frame in node.scope}
+    assert set(child.formals) == calls & set(space.formals)
+    for call, names in child.formals.items():
+        assert set(names.values()) <= set(space.formals[call].values())
+
+
+@given(space=spaces(), seed=seeds)
+def test_a_choice_of_several_joins_exactly_what_is_chosen(space: Graph, seed: int) -> None:
+    arch = canonical(space, some_arch(space, seed))
+    child = specialize(space, arch)
+    for node in space.nodes:
+        if is_choice(node) and node.op.choice.take != 1 and node.name in child.by_name:
+            assert child.node(node.name).op == Call(f"graphnas.{node.op.merge}")
+            assert len(child.node(node.name).args) == len(arch[node.op.choice.label]) > 1
 
 
 @given(space=spaces(), seed=seeds)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,6 +56,21 @@ def test_text_and_digest_tell_graphs_apart(space: Graph, seed: int) -> None:
     assert (child == space) == (text(child) == text(space))
 
 
+@given(space=spaces(), seed=seeds)
+def test_text_and_digest_show_every_part(space: Graph, seed: int) -> None:
+    for part in parts(space):
+        assert part == space or text(part) != text(space)
+        assert part == space or digest(part) != digest(space)
+
+
+def parts(space: Graph) -> Iterator[Graph]:
+    """The space without its constraints, without the order of a node, and without its condition."""
+    yield replace(space, constraints=())
+    for position, node in enumerate(space.nodes):
+        for less in (replace(node, after=()), replace(node, when=None)):
+            yield replace(space, nodes=(*space.nodes[:position], less, *space.nodes[position + 1 :]))
+
+
 PROGRAM = """
 import sys
 from hypothesis import HealthCheck, Phase, given, settings
@@ -75,7 +92,9 @@ def test_text_and_json_are_the_same_in_every_process() -> None:
     outputs = set()
     for seed in ("0", "1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)}
-        done = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True
+        )
         outputs.add(done.stdout)
     assert len(outputs) == 1
     assert "choose" in outputs.pop()

@@ -124,7 +124,9 @@ class MobileNetV3(nn.Module):
         for kernel_size, expanded, out_channels, squeeze, hardswish, stride in SMALL:
             outgoing = divisible(out_channels * width)
             layers.append(
-                InvertedResidual(channels, kernel_size, divisible(expanded * width), outgoing, squeeze, hardswish, stride)
+                InvertedResidual(
+                    channels, kernel_size, divisible(expanded * width), outgoing, squeeze, hardswish, stride
+                )
             )
             channels = outgoing
         layers.append(ConvNormActivation(channels, 6 * channels, 1, activation=nn.Hardswish))
