@@ -306,8 +306,8 @@ class Writer:
         return False
 
     def _write_loop(self, loop: Loop, step: int) -> None:
-        source = self._used(term_code(loop.first), step)
         self.flush()
+        source = term_code(loop.first)
         first = loop.first.index if isinstance(loop.first, Local) else None
         end = step + loop.length - 1
         name = self.variables.choose(loop.item, first, end)

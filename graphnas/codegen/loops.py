@@ -52,7 +52,7 @@ def find_loop(items: Sequence[Item], reads: Counter[int]) -> Loop | None:
         return None
     if start or start + length != size:
         stop = "" if start + length == size else str(start + length)
-        container = f"{container}[{start or ''}:{stop}]"
+        container = f"list({container})[{start or ''}:{stop}]"  # a slice of a Sequential would build one anew
     return Loop(length, container, position, first.args[position], items[length - 1].results[0][1], first)
 
 

@@ -71,8 +71,7 @@ class Elastic(nn.Module):
         self._templates: dict[tuple[Any, ...], nn.Module] = {}
         plans = [dict(zip(domains, values, strict=True)) for values in itertools.product(*domains.values())]
         shapes = [_shapes(self._template(plan)) for plan in plans]
-        largest = {name: tuple(map(max, *(each[name] for each in shapes), strict=True)) if len(shapes) > 1 else shape
-                   for name, shape in shapes[0].items()}  # fmt: skip
+        largest = {name: tuple(max(sizes) for sizes in zip(*(each[name] for each in shapes))) for name in shapes[0]}
         if largest not in shapes:
             raise ValueError(f"no values of {self._labels} give all tensors of the layer their largest shapes {largest}")
         layer = make(plans[shapes.index(largest)])
@@ -82,11 +81,9 @@ class Elastic(nn.Module):
         """What the layer that the plan describes computes with slices of the tensors."""
         template = self._template(plan)
         template.train(self.training)
-        tensors: dict[str, Tensor] = {}
-        for name, tensor in itertools.chain(self._parameters.items(), self._buffers.items()):
-            if tensor is not None:
-                tensors[name] = slice_like(tensor, tuple(template.get_parameter(name).shape) if name in template._parameters
-                                           else tuple(template.get_buffer(name).shape))  # fmt: skip
+        shapes = _shapes(template)
+        held: dict[str, Tensor | None] = {**self._parameters, **self._buffers}
+        tensors = {name: slice_like(tensor, shapes[name]) for name, tensor in held.items() if tensor is not None}
         return torch.func.functional_call(template, tensors, args, kwargs)
 
     def _template(self, plan: Plan) -> nn.Module:

@@ -30,11 +30,15 @@ def call(name: str, target: str, *args: Arg, scope: tuple[Frame, ...] = (), line
     return Node(name, Call(target), args, FrozenDict(kwargs), scope, source=Source("net.py", line))
 
 
-def graph_of(*nodes: Node, shape: tuple[int, ...] = (2, 3, 8, 8), dtype: str = "torch.float32", output: str = "") -> Graph:
+def graph_of(
+    *nodes: Node, shape: tuple[int, ...] = (2, 3, 8, 8), dtype: str = "torch.float32", output: str = ""
+) -> Graph:
     """A graph of one input `x` whose module table is read off its nodes."""
     entries: dict[str, Entry] = {"": Entry("", "module", "Net")}
     for node in nodes:
         for frame in node.scope:
+            for parent in _parents(frame.path):
+                entries.setdefault(parent, Entry(parent, "module", "torch.nn.ModuleList"))
             entries.setdefault(frame.path, Entry(frame.path, "module", frame.type))
         if isinstance(node.op, Layer):
             entries.setdefault(node.op.path, Entry(node.op.path, "layer", node.op.type, node.op.config))
@@ -45,6 +49,11 @@ def graph_of(*nodes: Node, shape: tuple[int, ...] = (2, 3, 8, 8), dtype: str = "
         modules=tuple(entries.values()),
         signature=(Parameter("x"),),
     )
+
+
+def _parents(path: str) -> list[str]:
+    parts = path.split(".")
+    return [".".join(parts[:length]) for length in range(1, len(parts))]
 
 
 def block(path: str, reads: str, width: int = 8, call_number: int = 0, line: int = 20) -> tuple[Node, ...]:

@@ -13,6 +13,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from graphnas.analysis.names import resolve
+from graphnas.codegen.build import build
 from graphnas.ir.choice import Arch
 from graphnas.ir.graph import Graph
 from graphnas.ir.sampling import enumerate_archs
@@ -25,10 +27,7 @@ from graphnas.tracing.tracer import trace
 from tests.tracing import networks
 from tests.tracing.comparison import same
 
-build = pytest.importorskip("graphnas.codegen.build").build
-
 State = dict[str, Tensor]
-CASES: dict[str, tuple[Callable[[], nn.Module], Callable[[int], Tensor], tuple[Rule, ...]]] = {}
 
 
 class Drop(nn.Module):
@@ -93,7 +92,7 @@ def silu(inplace: bool) -> Callable[[object], nn.Module]:
 
 
 RELU = nn.ReLU
-CASES = {
+CASES: dict[str, tuple[Callable[[], nn.Module], Callable[[int], Tensor], tuple[Rule, ...]]] = {
     "stale reader, swapped in place": (networks.StaleReader, images, (Swap(RELU, {"silu": silu(True)}),)),
     "stale reader, swapped out of place": (networks.StaleReader, images, (Swap(RELU, {"silu": silu(False)}),)),
     "block called twice": (networks.Twice, images, (Swap(RELU, {"silu": silu(True)}),)),
@@ -152,7 +151,7 @@ def test_default_is_the_original(space: tuple[Graph, Graph, Callable[[int], Tens
 
 def test_child_equals_supernet(space: tuple[Graph, Graph, Callable[[int], Tensor]]) -> None:
     _, wider, inputs = space
-    supernet = build(wider, weights=None)
+    supernet = build(wider, weights=bare(wider))
     supernet.load_state_dict({name: drawn(value, i) for i, (name, value) in enumerate(supernet.state_dict().items())})
     weights = {name: value.clone() for name, value in supernet.state_dict().items()}  # tied ones are equal now
     for arch in archs(wider):
@@ -193,6 +192,15 @@ def test_shortcut_adds_what_its_own_call_was_given() -> None:
     space = mutate(trace(model, images(2)), Skip("block"))
     child = build(specialize(space, {"block.skip": True}), weights=model.state_dict())
     assert same(run(child, False, images(3)), run(edited, False, images(3)))
+
+
+def bare(graph: Graph) -> State:
+    """Values for the parameters and buffers that belong to no layer."""
+    return {
+        entry.path: torch.zeros(entry.config["shape"], dtype=resolve(entry.config["dtype"].name))
+        for entry in graph.modules
+        if entry.kind in ("parameter", "buffer")
+    }
 
 
 def drawn(value: Tensor, seed: int) -> Tensor:

@@ -75,7 +75,9 @@ def value(graph: Graph, seed: int) -> Rule:
     def where(site: Site) -> bool:
         return site.name in chosen
 
-    return (Value(where, "bias", (False, True)), Value(where, "p", (0.25, 0.75)), Value(where, "eps", (1e-3,)))[seed % 3]
+    return (Value(where, "bias", (False, True)), Value(where, "p", (0.25, 0.75)), Value(where, "eps", (1e-3,)))[
+        seed % 3
+    ]
 
 
 RULES = pytest.mark.parametrize("make", [swap, skip, value], ids=["Swap", "Skip", "Value"])

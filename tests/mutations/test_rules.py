@@ -1,0 +1,294 @@
+"""What each rule makes of a graph, and what it refuses."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from graphnas.analysis.shapes import shapes
+from graphnas.errors import GraphError
+from graphnas.ir.choice import Choice
+from graphnas.ir.graph import Graph
+from graphnas.ir.node import Choose, Layer, Ref
+from graphnas.ir.specialize import default, specialize
+from graphnas.mutations.mutate import mutate
+from graphnas.mutations.skip import Skip
+from graphnas.mutations.swap import Swap
+from graphnas.mutations.value import Value
+from graphnas.tracing.tracer import trace
+from tests.models.resnet import BasicBlock, resnet18
+from tests.mutations.graphs import call, graph_of, layer, network
+
+
+class Separable(nn.Module):
+    """A depthwise and a pointwise convolution."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.depth = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+        self.point = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.point(F.relu(self.depth(x)))
+
+
+class Two(nn.Module):
+    """Gives a tuple."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x, x
+
+
+def separable(site: Any) -> nn.Module:
+    return Separable(site.input_shape[1])
+
+
+def checked(graph: Graph, *rules: Any) -> Graph:
+    """The space, after making sure that its default is the graph."""
+    space = mutate(graph, *rules)
+    assert specialize(space, default(space)) == graph
+    return space
+
+
+def choice_nodes(space: Graph) -> list[str]:
+    return [node.name for node in space.nodes if isinstance(node.op, Choose)]
+
+
+# ---------------------------------------------------------------- Swap
+def test_swap_names_what_it_adds_beside_the_site() -> None:
+    space = checked(network(), Swap("layer1.1.act", {"silu": nn.SiLU}))
+    assert choice_nodes(space) == ["layer1.1.act_choice", "layer1.1@1.act_choice"]
+    first, second = space.node("layer1.1.act_silu"), space.node("layer1.1@1.act_silu")
+    assert isinstance(first.op, Layer)
+    assert first.op == second.op
+    assert first.op.path == "layer1.1.act_silu"
+    assert (first.args, second.args) == ((Ref("layer1.1.conv1"),), (Ref("layer1.1@1.conv1"),))
+    assert space.node("layer1.1@1.conv2").args == (Ref("layer1.1@1.act_choice"),)
+    assert dict(space.choices) == {"layer1.1.act": Choice("layer1.1.act", ("original", "silu"))}
+    paths = list(space.entries)
+    assert paths.index("layer1.1.act_silu") == paths.index("layer1.1.act") + 1
+
+
+def test_swap_keeps_the_original_in_place() -> None:
+    space = checked(network(), Swap(nn.ReLU, {"silu": nn.SiLU}))
+    op = space.node("layer1.0.act").op
+    assert isinstance(op, Layer)
+    assert op.config["inplace"] is True
+
+
+def test_swap_traces_a_module_on_the_shapes_of_its_site() -> None:
+    space = checked(network(), Swap("*.conv2", {"sep": separable}))
+    child = specialize(space, {"layer1.1.conv2": "sep", "layer1.0.conv2": "original"})
+    names = [node.name for node in child.nodes]
+    assert names[7:11] == [
+        "layer1.1.conv2_sep.depth",
+        "layer1.1.conv2_sep.relu",
+        "layer1.1.conv2_sep.point",
+        "layer1.1.add",
+    ]
+    assert "layer1.1.conv2_sep@1.relu" in names
+    assert "layer1.1.conv2" not in child.entries
+    assert [path for path in child.entries if "sep" in path] == [
+        "layer1.1.conv2_sep", "layer1.1.conv2_sep.depth", "layer1.1.conv2_sep.point",
+    ]  # fmt: skip
+
+
+def test_swap_works_on_calls_and_blocks() -> None:
+    space = checked(
+        network(),
+        Swap(F.relu, {"gelu": nn.GELU}),
+        Swap("layer1.?", {"sep": separable, "none": nn.Identity()}, label="block"),
+    )
+    assert set(space.choices) == {"relu", "block"}
+    child = specialize(space, {"relu": "gelu", "block": "none"})
+    assert [node.name for node in child.nodes] == [
+        "stem", "layer1.0_none", "layer1.1_none", "layer1.1_none@1", "relu_gelu", "mean", "view", "fc",
+    ]  # fmt: skip
+
+
+def test_swap_may_be_applied_to_its_own_result() -> None:
+    rules = (
+        Swap("relu", {"gelu": nn.GELU}),
+        Swap("relu", {"gelu": nn.GELU}, "again"),
+        Swap("relu_gelu", {"tanh": nn.Tanh}),
+    )
+    space = checked(network(), *rules)
+    assert set(space.choices) == {"relu", "again", "relu_gelu"}
+    assert "relu_gelu_1" in space.entries
+
+
+def test_alternative_leaves_global_random_state_alone() -> None:
+    torch_state, python_state = torch.get_rng_state(), random.getstate()
+
+    def drawing(site: Any) -> nn.Module:
+        random.random()
+        return nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.Dropout(0.5))
+
+    checked(network(), Swap("*.conv2", {"drawn": drawing}))
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    assert random.getstate() == python_state
+
+
+@pytest.mark.parametrize(
+    ("alternative", "message"),
+    [
+        (lambda site: nn.Conv2d(8, 4, 3, padding=1), r"gives \(2, 4, 8, 8\) at layer layer1.0.conv2 \(net.py:22\), which gives \(2, 8, 8, 8\)"),
+        (lambda site: nn.Conv2d(7, 8, 3), r"cannot run on \(2, 8, 8, 8\)|cannot stand at layer layer1.0.conv2"),
+        (nn.Conv2d, "an alternative that needs arguments is a function: lambda site: Conv2d"),
+        (lambda site: None, "gives None at layer layer1.0.conv2 .* must give an nn.Module"),
+        (lambda site: site.nothing, "AttributeError"),
+        (Two, "must give one tensor"),
+        (nn.Bilinear(2, 2, 2), "cannot stand at|cannot run"),
+    ],
+)  # fmt: skip
+def test_alternative_that_does_not_fit_is_refused(alternative: Any, message: str) -> None:
+    with pytest.raises(GraphError, match=message) as caught:
+        mutate(network(), Swap("layer1.0.conv2", {"bad": alternative}))
+    assert "in the rule Swap(where='layer1.0.conv2'" in str(caught.value)
+    assert "net.py:22" in str(caught.value)
+
+
+def test_calls_that_share_weights_must_have_the_same_alternative() -> None:
+    turns = iter((True, False))
+    with pytest.raises(GraphError, match="differs between the calls of layer1.1.act"):
+        mutate(network(), Swap("layer1.1.act", {"fc": lambda site: nn.Linear(8, 8, bias=next(turns))}))
+
+
+# ---------------------------------------------------------------- Skip
+def test_skip_adds_what_the_site_was_given() -> None:
+    space = checked(network(), Skip("layer1.0"))
+    assert space.node("layer1.0_sum").args == (Ref("layer1.0.add"), Ref("stem"))
+    assert space.node("layer1.0_choice").op == Choose(Choice("layer1.0.skip", (False, True)))
+    assert space.node("layer1.1.conv1").args == (Ref("layer1.0_choice"),)
+
+
+def test_skip_passes_over_blocks_that_change_shape() -> None:
+    torch.manual_seed(0)
+    graph = trace(resnet18(), torch.randn(2, 3, 32, 32))
+    found = Skip(BasicBlock).explain(graph)
+    assert [site.name for site, _ in found.passed] == ["layer2.0", "layer3.0", "layer4.0"]
+    assert len(checked(graph, Skip(BasicBlock)).choices) == 5
+
+
+def test_skip_of_nothing_but_unfit_sites_is_an_error() -> None:
+    with pytest.raises(GraphError, match=r"passes over every site.*\n  layer stem \(net.py:10\): no input has"):
+        mutate(network(), Skip("stem"))
+
+
+def test_sites_of_open_shape_are_passed_over() -> None:
+    width = Choice("width", (3, 8))
+    graph = graph_of(
+        layer("wide", "Conv2d", "x", in_channels=3, out_channels=width, kernel_size=1),
+        call("relu", "torch.relu", Ref("wide")),
+        layer("narrow", "Conv2d", "relu", in_channels=width, out_channels=3, kernel_size=1),
+    )
+    with pytest.raises(GraphError, match="its shape depends on choices that are open already"):
+        Skip("relu")(graph)
+
+
+# ---------------------------------------------------------------- Value
+def test_value_opens_an_argument_and_what_follows_from_it() -> None:
+    space = checked(network(), Value("*.conv2", "kernel_size", (5, 7), also={"padding": lambda k: k // 2}))
+    assert space.choices["layer1.1.conv2.kernel_size"].options == (3, 5, 7)
+    child = specialize(space, {"layer1.1.conv2.kernel_size": 7, "layer1.0.conv2.kernel_size": 3})
+    for name in ("layer1.1.conv2", "layer1.1@1.conv2"):
+        op = child.node(name).op
+        assert isinstance(op, Layer)
+        assert (op.config["kernel_size"], op.config["padding"]) == (7, 3)
+        assert child.entries["layer1.1.conv2"].config == op.config
+
+
+def test_value_tabulates_what_is_no_expression() -> None:
+    def padding(kernel: int) -> int:
+        return 0 if kernel == 1 else 1
+
+    space = checked(network(), Value("layer1.0.conv1", "kernel_size", (1,), also={"padding": padding}))
+    op = specialize(space, {"layer1.0.conv1.kernel_size": 1}).node("layer1.0.conv1").op
+    assert isinstance(op, Layer)
+    assert op.config["padding"] == 0
+
+
+def test_value_of_calls_by_keyword_position_and_default() -> None:
+    graph = graph_of(
+        call("elu", "torch.nn.functional.elu", Ref("x"), 0.5),
+        call("drop", "torch.nn.functional.dropout", Ref("elu"), p=0.1),
+        call("softmax", "torch.softmax", Ref("drop"), 1),
+    )
+    space = checked(
+        graph, Value("elu", "alpha", (1.0,)), Value("drop", "p", (0.2, 0.3)), Value("softmax", 1, (2, 3), "{node}.dim")
+    )
+    assert {label: choice.options for label, choice in space.choices.items()} == {
+        "elu.alpha": (0.5, 1.0), "drop.p": (0.1, 0.2, 0.3), "softmax.dim": (1, 2, 3),
+    }  # fmt: skip
+    named = checked(graph, Value("softmax", "dim", (2,)))
+    assert named.node("softmax").args[1] == named.choices["softmax.dim"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (Value("stem", "out_channels", (16,)), r"stem.out_channels=16 at node stem \(net.py:10\) changes a shape .*node layer1.0.conv1 \(net.py:20\) cannot run"),
+        (Value("fc", "out_features", (7,)), r"changes the network's output from \(2, 5\) to \(2, 7\)"),
+        (Value("stem", "in_channels", (4,)), "cannot run on"),
+        (Value("*.conv2", "kernel_size", (5,), also={"padding": lambda k: k}), r"also\['padding'\] gives 3 at the site's own kernel_size 3, but node layer1.0.conv2 \(net.py:22\) has padding=1"),
+        (Value("*.conv2", "kernel_size", (5,), also={"padding": lambda k: k.nothing}), "cannot be computed for the values"),
+        (Value("*", "kernel_sze", (5,)), "has no argument 'kernel_sze'. Did you mean 'kernel_size'"),
+        (Value("stem", "kernel_size", (3,)), "its kernel_size is 3 already"),
+    ],
+)  # fmt: skip
+def test_value_that_cannot_be_is_refused(rule: Value, message: str) -> None:
+    with pytest.raises(GraphError, match=message):
+        mutate(network(), rule)
+
+
+def test_value_with_a_shared_label_needs_one_set_of_options() -> None:
+    graph = graph_of(
+        layer("one", "Dropout", "x", p=0.1),
+        layer("two", "Dropout", "one", p=0.2),
+        call("three", "torch.relu", Ref("two")),
+    )
+    with pytest.raises(
+        GraphError, match=r"label 'p' is shared by node one .* with the values \(0.1, 0.3\) and node two"
+    ):
+        mutate(graph, Value(nn.Dropout, "p", (0.3,), "p"))
+    assert set(mutate(graph, Value(nn.Dropout, "p", (0.3,))).choices) == {"one.p", "two.p"}
+
+
+def test_value_that_changes_shapes_is_taken_where_every_combination_runs() -> None:
+    nodes = [
+        layer(f"conv{i}", "Conv2d", f"conv{i - 1}" if i else "x", in_channels=3, out_channels=3, kernel_size=3)
+        for i in range(2)
+    ]
+    tail = layer("pool", "AdaptiveAvgPool2d", "conv1", output_size=1)
+    space = checked(graph_of(*nodes, tail), Value(nn.Conv2d, "kernel_size", (4,)))
+    assert shapes(space, {"conv0.kernel_size": 4, "conv1.kernel_size": 4})["conv1"].dims[2] == 2  # type: ignore[union-attr]
+    with pytest.raises(GraphError, match="conv0.kernel_size=6, conv1.kernel_size=6 at several sites"):
+        mutate(graph_of(*nodes, tail), Value(nn.Conv2d, "kernel_size", (6,)))
+
+
+# ---------------------------------------------------------------- mutate
+def test_rules_compose() -> None:
+    torch.manual_seed(0)
+    graph = trace(resnet18(), torch.randn(2, 3, 32, 32))
+    space = checked(
+        graph,
+        Swap(nn.ReLU, {"silu": nn.SiLU}),
+        Value("layer[34].*.conv2", "kernel_size", (5,), also={"padding": lambda k: k // 2}),
+        Skip(BasicBlock),
+        Swap("layer1.1", {"sep": separable}),
+    )
+    assert len(space.choices) == 9 + 4 + 5 + 1
+
+
+def test_any_function_is_a_rule_and_its_result_is_verified() -> None:
+    def broken(graph: Graph) -> Graph:
+        return Graph(graph.inputs, graph.nodes, Ref("nowhere"), modules=graph.modules)
+
+    assert mutate(network(), lambda graph: graph) == network()
+    with pytest.raises(GraphError, match=r"'nowhere' is read.*\n.*\n  in the rule <function .*broken"):
+        mutate(network(), broken)

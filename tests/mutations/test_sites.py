@@ -1,0 +1,154 @@
+"""Sites, and how they are selected and explained."""
+
+from __future__ import annotations
+
+import json
+import operator
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from graphnas.analysis.shapes import Shape
+from graphnas.errors import GraphError
+from graphnas.ir.node import Ref
+from graphnas.mutations.explain import Explanation
+from graphnas.mutations.sites import Site, sites
+from graphnas.mutations.skip import Skip
+from graphnas.mutations.swap import Swap
+from graphnas.mutations.value import Value
+from graphnas.mutations.where import matches
+from graphnas.tracing.tracer import trace
+from tests.mutations.graphs import network
+
+
+class Block(nn.Module):
+    """Has the name of the class in the graph."""
+
+
+def site(name: str) -> Site:
+    return next(site for site in sites(network()) if site.name == name)
+
+
+def named(where: Any) -> list[str]:
+    return [site.name for site in sites(network()) if matches(where, site)]
+
+
+def test_layer_is_a_site() -> None:
+    found = site("layer1.1@1.conv1")
+    assert (found.kind, found.type, found.path, found.label) == (
+        "layer", "torch.nn.Conv2d", "layer1.1.conv1", "layer1.1.conv1",
+    )  # fmt: skip
+    assert (found.inputs, found.outputs) == ((Ref("layer1.1.add"),), (Ref("layer1.1@1.conv1"),))
+    assert (found.input_shape, found.output_shape, found.config["kernel_size"]) == ((2, 8, 8, 8), (2, 8, 8, 8), 3)
+    assert found.where == "layer layer1.1@1.conv1 (net.py:20)"
+
+
+def test_block_is_a_site_with_what_goes_in_and_out() -> None:
+    found = site("layer1.1@1")
+    assert (found.kind, found.type, found.path) == ("block", "Block", "layer1.1")
+    assert found.nodes == ("layer1.1@1.conv1", "layer1.1@1.act", "layer1.1@1.conv2", "layer1.1@1.add")
+    assert (found.inputs, found.outputs) == ((Ref("layer1.1.add"),), (Ref("layer1.1@1.add"),))
+    assert found.output_shapes == (Shape((2, 8, 8, 8)),)
+
+
+def test_sizes_alone_are_no_inputs() -> None:
+    assert site("view").inputs == (Ref("mean"),)
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ("layer1.1.conv?", ["layer1.1.conv1", "layer1.1.conv2", "layer1.1@1.conv1", "layer1.1@1.conv2"]),
+        ("layer1.[01]", ["layer1.0", "layer1.1", "layer1.1@1"]),
+        (nn.ReLU, ["layer1.0.act", "layer1.1.act", "layer1.1@1.act"]),
+        (nn.Linear, ["fc"]),
+        (Block, ["layer1.0", "layer1.1", "layer1.1@1"]),
+        (F.relu, ["relu"]),
+        (torch.relu, []),
+        (torch.Tensor.mean, ["mean"]),
+        (operator.add, ["layer1.0.add", "layer1.1.add", "layer1.1@1.add"]),
+        (lambda site: site.kind == "layer" and site.output_shape == (2, 5), ["fc"]),
+    ],
+    ids=lambda value: getattr(value, "__name__", str(value)),
+)
+def test_where_selects(where: Any, expected: list[str]) -> None:
+    assert named(where) == expected
+
+
+def test_base_class_selects_layers() -> None:
+    assert named(nn.modules.conv._ConvNd) == [name for name in named(nn.Conv2d) if name]
+    assert len(named(nn.Conv2d)) == 7
+
+
+def test_predicate_must_answer_true_or_false() -> None:
+    with pytest.raises(TypeError, match="must answer True or False, but gives None for layer stem"):
+        named(lambda site: None)
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (
+            Swap("layer1.0.cnov1", {"a": nn.SiLU}),
+            r"looked for names like 'layer1.0.cnov1'. Did you mean 'layer1.0.conv1'",
+        ),
+        (Swap(nn.ReLU6, {"a": nn.SiLU}), r"class torch.nn.ReLU6. Did you mean 'torch.nn.ReLU'"),
+        (Skip(F.relu6), r"calls of torch.nn.functional.relu6. Did you mean 'torch.nn.functional.relu'"),
+        (Skip(lambda site: False), "sites for which the predicate .* holds. There are"),
+        (Value("zzz", "p", (1,)), "looked for names like 'zzz'. There are stem, layer1.0.conv1"),
+    ],
+)
+def test_rule_that_matches_nothing_names_what_it_looked_for(rule: Any, message: str) -> None:
+    with pytest.raises(GraphError, match=message):
+        rule(network())
+    assert "takes nothing" in str(rule.explain(network()))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Skip(3),  # type: ignore[arg-type]
+        lambda: Skip("a", label="{nod}"),
+        lambda: Skip("a", label=""),
+        lambda: Swap("a", {}),
+        lambda: Swap("a", {"original": nn.SiLU}),
+        lambda: Swap("a", {"a.b": nn.SiLU}),
+        lambda: Swap("a", {"a": 3}),  # type: ignore[dict-item]
+        lambda: Value("a", "p", ()),
+        lambda: Value("a", "p", ([1],)),
+    ],
+)
+def test_bad_arguments_are_refused_at_the_door(make: Any) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        make()
+
+
+def test_explanation_says_what_is_taken_and_what_is_passed_over() -> None:
+    found = Skip("layer1.*").explain(network())
+    assert [site.name for site in found.matched] == ["layer1.0", "layer1.1", "layer1.1@1"]
+    assert dict(found.decisions) == {"layer1.0.skip": (False, True), "layer1.1.skip": (False, True)}
+    assert {reason for _, reason in found.passed} == {
+        f"it lies inside {name}, which the rule matches as a whole" for name in ("layer1.0", "layer1.1", "layer1.1@1")
+    }
+
+
+def test_explanation_points_out_a_shared_decision() -> None:
+    found = Swap(nn.ReLU, {"silu": nn.SiLU}, label="act").explain(network())
+    assert found.notes == ("label 'act' has no placeholder: its 3 sites share one decision",)
+
+
+def test_explanation_reads_as_a_table_and_as_json() -> None:
+    found: Explanation = Skip("layer1.0|stem", "s").explain(
+        trace(nn.Sequential(nn.ReLU(), nn.Linear(6, 2)), torch.ones(2, 6))
+    )
+    assert "takes nothing" in str(found)
+    found = Skip("[sl][at][tye]*m").explain(network())
+    text = str(found)
+    assert text.splitlines()[0].startswith("Skip looked for names like '[sl][at][tye]*m': 0 taken, 1 passed over")
+    assert "no input has its output's shape: it takes (2, 3, 8, 8) and gives (2, 8, 8, 8)" in text
+    data = json.loads(json.dumps(found.as_dict()))
+    assert data["passed"][0]["site"] == "stem"
+    assert data["passed"][0]["source"] == "net.py:10"
