@@ -11,10 +11,12 @@ import torch  # its names are looked up among the imported modules
 from graphnas.errors import GraphError
 
 # What a graph writes as methods of torch.Tensor, by the function of `operator` that Python users know.
-_REFLECTED = frozenset("add sub mul truediv floordiv mod pow matmul and or xor lshift rshift".split())
+_REFLECTED = frozenset(
+    ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift")
+)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def resolve(name: str) -> Any:
     """The object that a verified graph means by a dotted name such as `torch.nn.functional.relu`.
 
@@ -29,12 +31,14 @@ def resolve(name: str) -> Any:
     found: Any = sys.modules[root]
     for attribute in attributes:
         if not hasattr(found, attribute):
-            raise GraphError(f"{name} does not exist in the installed {root}; install the version the graph was made with")
+            raise GraphError(
+                f"{name} does not exist in the installed {root}; install the version the graph was made with"
+            )
         found = getattr(found, attribute)
     return found
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def public_name(kind: type) -> str:
     """The dotted name of a class; a torch layer's is the public one, `torch.nn.Conv2d`."""
     if getattr(torch.nn, kind.__name__, None) is kind:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
@@ -40,7 +42,8 @@ def argument_of(node: Node, key: str | int) -> Argument | None:
             position = key if isinstance(key, int) else _position(target, key)
             if position is not None and 0 <= position < len(node.args):
                 return Argument("args", position, node.args[position])
-            return Argument("kwargs", key, _defaults(target)[key]) if key in _defaults(target) else None
+            defaults = _defaults(target)
+            return Argument("kwargs", key, defaults[key]) if isinstance(key, str) and key in defaults else None
     return None
 
 
@@ -72,13 +75,14 @@ def _position(target: str, name: str) -> int | None:
     return names.index(name) if name in names else None
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _names(target: str) -> tuple[str, ...]:
     """Names of the positional parameters of a function, as far as they are known."""
     signature = _signature(target)
     if signature is None or any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values()):
         # torch lists what its built-in functions look like, for those who override them.
-        stand_in = torch.overrides.get_testing_overrides().get(_found(target))
+        function = _found(target)
+        stand_in = torch.overrides.get_testing_overrides().get(function) if function else None
         signature = inspect.signature(stand_in) if stand_in else None
     if signature is None:
         return ()
@@ -86,7 +90,7 @@ def _names(target: str) -> tuple[str, ...]:
     return tuple(name for name, parameter in signature.parameters.items() if parameter.kind in positional)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _defaults(target: str) -> FrozenDict[str, Arg]:
     """Plain default values of a function written in Python."""
     signature = _signature(target)
@@ -96,14 +100,16 @@ def _defaults(target: str) -> FrozenDict[str, Arg]:
 
 
 def _signature(target: str) -> inspect.Signature | None:
+    function = _found(target)
     try:
-        return inspect.signature(_found(target))
+        return inspect.signature(function) if function else None
     except (TypeError, ValueError):  # a built-in function has none
         return None
 
 
-def _found(target: str) -> object:
+def _found(target: str) -> Callable[..., Any] | None:
     try:
-        return resolve(target)
+        function: Callable[..., Any] = resolve(target)
     except GraphError:  # nothing is known of a function whose library is not imported
         return None
+    return function

@@ -149,7 +149,9 @@ def check_label(label: str, known: tuple[str, ...]) -> None:
     """
     unknown = [name for name in placeholders(label) if name not in known]
     if unknown or not label:
-        raise ValueError(f"a label may hold the placeholders {', '.join(f'{{{name}}}' for name in known)}, but is {label!r}")
+        raise ValueError(
+            f"a label may hold the placeholders {', '.join(f'{{{name}}}' for name in known)}, but is {label!r}"
+        )
 
 
 def _row(site: Site) -> dict[str, Any]:

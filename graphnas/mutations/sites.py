@@ -92,7 +92,9 @@ def not_one_tensor(site: Site) -> str:
             return "its shape depends on choices that are open already; apply this rule before the one that made them"
         case (_,):
             return ""
-    return f"{len(site.outputs)} of its values are read by others ({', '.join(ref.name for ref in site.outputs)}), not one"
+    return (
+        f"{len(site.outputs)} of its values are read by others ({', '.join(ref.name for ref in site.outputs)}), not one"
+    )
 
 
 def sites(graph: Graph) -> tuple[Site, ...]:
@@ -164,8 +166,8 @@ def _block(frame: Frame, scope: tuple[Frame, ...], nodes: list[Node], facts: _Fa
     config = graph.entries[frame.path].config if frame.path in graph.entries else FrozenDict[str, Arg]()
     return Site(
         name, "block", frame.type, frame.path, tuple(node.name for node in nodes), inputs, outputs,
-        facts.shapes_of(inputs), facts.shapes_of(outputs), config, scope, facts.varies(inputs + outputs), _common(nodes),
-        nodes[0].source,
+        facts.shapes_of(inputs), facts.shapes_of(outputs), config, scope, facts.varies(inputs + outputs),
+        _common(nodes), nodes[0].source,
     )  # fmt: skip
 
 

@@ -47,9 +47,13 @@ class Swap:
         object.__setattr__(self, "alternatives", FrozenDict(self.alternatives))
         for option, alternative in self.alternatives.items():
             if not re.fullmatch(r"\w+", option) or option == ORIGINAL:
-                raise ValueError(f"an option is a word of letters, digits and _ other than 'original', but is {option!r}")
+                raise ValueError(
+                    f"an option is a word of letters, digits and _ other than 'original', but is {option!r}"
+                )
             if not callable(alternative):
-                raise TypeError(f"alternative {option!r} must be a module, a class or a function, but is {alternative!r}")
+                raise TypeError(
+                    f"alternative {option!r} must be a module, a class or a function, but is {alternative!r}"
+                )
         if not self.alternatives:
             raise ValueError("a swap needs at least one alternative")
 
@@ -136,7 +140,9 @@ class _Builder:
                 f"{site.where}; let it depend on what is the same at every call"
             )
         if not isinstance(traced.output, Ref):
-            raise GraphError(f"alternative {option!r} at {site.where} gives {traced.output!r:.100}; it must give one tensor")
+            raise GraphError(
+                f"alternative {option!r} at {site.where} gives {traced.output!r:.100}; it must give one tensor"
+            )
         part = _part(site, path, traced.nodes, traced.output)
         self.names.taken.update(node.name for node in part.nodes)
         self.names.taken.update(entry.path for entry in traced.entries)

@@ -223,16 +223,20 @@ def _same(own: Mapping[str, Any], graph: Graph, arch: Arch) -> bool:
 
 def _bends(own: Mapping[str, Any], graph: Graph, choice: Choice, where: str) -> bool:
     """Whether an option, taken alone, changes any shape; each must run."""
-    return any([_runs(graph, {choice.label: option}, where) != own for option in choice.domain])  # noqa: C419  # all must run
+    return any(
+        [_runs(graph, {choice.label: option}, where) != own for option in choice.domain]
+    )  # every option must run
 
 
 def _runs(graph: Graph, arch: Arch, where: str) -> Mapping[str, Any]:
-    remedy = "Tie what must change with it by also=, leave the option out, or for channels use Width"
+    remedy = "Tie what must change with it by also=, or leave the option out"
     decided = ", ".join(f"{label}={option!r}" for label, option in arch.items())
     try:
         found = shapes(graph, arch)
     except GraphError as error:
-        raise GraphError(f"{decided} at {where} changes a shape that the network cannot take: {error}. {remedy}") from error
+        raise GraphError(
+            f"{decided} at {where} changes a shape that the network cannot take: {error}. {remedy}"
+        ) from error
     for ref in graph.reads:
         own, now = shape_of(shapes(graph), ref), shape_of(found, ref)
         if own != now:

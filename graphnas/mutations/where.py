@@ -28,7 +28,9 @@ def check_where(where: Where) -> None:
         TypeError: it is neither a glob, a class, a function nor a predicate.
     """
     if not (isinstance(where, (str, type)) or callable(where)):
-        raise TypeError(f"where must be a glob on names, a class, a function or a predicate on the site, but is {where!r}")
+        raise TypeError(
+            f"where must be a glob on names, a class, a function or a predicate on the site, but is {where!r}"
+        )
 
 
 def matches(where: Where, site: Site) -> bool:

@@ -20,6 +20,7 @@ from graphnas.ir.graph import Graph
 from graphnas.ir.sampling import enumerate_archs
 from graphnas.ir.specialize import default, specialize
 from graphnas.mutations.mutate import Rule, mutate
+from graphnas.mutations.sites import Site
 from graphnas.mutations.skip import Skip
 from graphnas.mutations.swap import Swap
 from graphnas.mutations.value import Value
@@ -87,6 +88,10 @@ def tokens(batch: int) -> Tensor:
     return torch.arange(batch * 5).reshape(batch, 5) % 20
 
 
+def norm(site: Site) -> nn.Module:
+    return Norm(6)
+
+
 def silu(inplace: bool) -> Callable[[object], nn.Module]:
     return lambda site: nn.SiLU(inplace)
 
@@ -99,12 +104,14 @@ CASES: dict[str, tuple[Callable[[], nn.Module], Callable[[int], Tensor], tuple[R
     "block called twice, with weights": (
         networks.Twice, images, (Swap("block.fc", {"free": lambda site: nn.Linear(6, 6, bias=False)}),),
     ),
-    "block called twice, a module": (networks.Twice, images, (Swap(RELU, {"norm": lambda site: Norm(6)}),)),
-    "block called twice, swapped whole": (networks.Twice, images, (Swap("block", {"drop": Drop, "other": networks.Block}),)),
+    "block called twice, a module": (networks.Twice, images, (Swap(RELU, {"norm": norm}),)),
+    "block called twice, swapped whole": (
+        networks.Twice, images, (Swap("block", {"drop": Drop, "other": networks.Block}),),
+    ),
     "block called twice, skipped": (networks.Twice, images, (Skip("block"),)),
     "in-place layers skipped": (networks.Deep, images, (Skip(RELU, "act"),)),
     "random candidate": (networks.Deep, images, (Swap(RELU, {"drop": Drop}, "act"),)),
-    "candidate with writes in training only": (networks.Deep, images, (Swap(RELU, {"norm": lambda site: Norm(6)}, "act"),)),
+    "candidate with writes in training only": (networks.Deep, images, (Swap(RELU, {"norm": norm}, "act"),)),
     "tied layer": (
         networks.Odd, tokens, (Swap("out", {"free": lambda site: nn.Linear(8, 20)}),),
     ),
@@ -112,13 +119,17 @@ CASES: dict[str, tuple[Callable[[], nn.Module], Callable[[int], Tensor], tuple[R
         networks.Odd, tokens, (Swap("emb", {"big": lambda site: nn.Embedding(20, 8, scale_grad_by_freq=True)}),),
     ),
     "within a training-only region": (
-        networks.Auxiliary, images, (Swap(RELU, {"silu": silu(True), "norm": lambda site: Norm(6)}), Skip("aux")),
+        networks.Auxiliary, images, (Swap(RELU, {"silu": silu(True), "norm": norm}), Skip("aux")),
     ),
     "dropout probability": (networks.Odd, tokens, (Value("dropout", "p", (0.1, 0.4)),)),
     "bias of a layer called twice": (networks.Twice, images, (Value("block.fc", "bias", (False,)),)),
     "results that are not whole or not last": (
         Attention, images,
-        (Skip("block"), Swap("block", {"other": networks.Block}), Swap("attention", {"fc": lambda site: nn.Linear(6, 6)})),
+        (
+            Skip("block"),
+            Swap("block", {"other": networks.Block}),
+            Swap("attention", {"fc": lambda site: nn.Linear(6, 6)}),
+        ),
     ),
     "rules upon rules": (
         networks.Deep, images,

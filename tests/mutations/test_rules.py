@@ -44,6 +44,9 @@ class Two(nn.Module):
         return x, x
 
 
+KERNEL_BY_ITSELF = Value("*.conv2", "kernel_size", (5,), also={"padding": lambda kernel: kernel})
+
+
 def separable(site: Any) -> nn.Module:
     return Separable(site.input_shape[1])
 
@@ -137,7 +140,7 @@ def test_alternative_leaves_global_random_state_alone() -> None:
 @pytest.mark.parametrize(
     ("alternative", "message"),
     [
-        (lambda site: nn.Conv2d(8, 4, 3, padding=1), r"gives \(2, 4, 8, 8\) at layer layer1.0.conv2 \(net.py:22\), which gives \(2, 8, 8, 8\)"),
+        (lambda site: nn.Conv2d(8, 4, 3, padding=1), r"gives \(2, 4, 8, 8\) at layer .* gives \(2, 8, 8, 8\)"),
         (lambda site: nn.Conv2d(7, 8, 3), r"cannot run on \(2, 8, 8, 8\)|cannot stand at layer layer1.0.conv2"),
         (nn.Conv2d, "an alternative that needs arguments is a function: lambda site: Conv2d"),
         (lambda site: None, "gives None at layer layer1.0.conv2 .* must give an nn.Module"),
@@ -155,7 +158,7 @@ def test_alternative_that_does_not_fit_is_refused(alternative: Any, message: str
 
 def test_calls_that_share_weights_must_have_the_same_alternative() -> None:
     turns = iter((True, False))
-    with pytest.raises(GraphError, match="differs between the calls of layer1.1.act"):
+    with pytest.raises(GraphError, match=r"differs between the calls of layer1\.1\.act"):
         mutate(network(), Swap("layer1.1.act", {"fc": lambda site: nn.Linear(8, 8, bias=next(turns))}))
 
 
@@ -232,11 +235,11 @@ def test_value_of_calls_by_keyword_position_and_default() -> None:
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
-        (Value("stem", "out_channels", (16,)), r"stem.out_channels=16 at node stem \(net.py:10\) changes a shape .*node layer1.0.conv1 \(net.py:20\) cannot run"),
+        (Value("stem", "out_channels", (16,)), r"=16 at node stem .* changes .*node layer1.0.conv1 .* cannot run"),
         (Value("fc", "out_features", (7,)), r"changes the network's output from \(2, 5\) to \(2, 7\)"),
         (Value("stem", "in_channels", (4,)), "cannot run on"),
-        (Value("*.conv2", "kernel_size", (5,), also={"padding": lambda k: k}), r"also\['padding'\] gives 3 at the site's own kernel_size 3, but node layer1.0.conv2 \(net.py:22\) has padding=1"),
-        (Value("*.conv2", "kernel_size", (5,), also={"padding": lambda k: k.nothing}), "cannot be computed for the values"),
+        (KERNEL_BY_ITSELF, r"gives 3 at the site's own kernel_size 3, but node layer1.0.conv2 .*has padding=1"),
+        (Value("*.conv2", "kernel_size", (5,), also={"padding": len}), "cannot be computed for the values"),
         (Value("*", "kernel_sze", (5,)), "has no argument 'kernel_sze'. Did you mean 'kernel_size'"),
         (Value("stem", "kernel_size", (3,)), "its kernel_size is 3 already"),
     ],
@@ -267,7 +270,7 @@ def test_value_that_changes_shapes_is_taken_where_every_combination_runs() -> No
     tail = layer("pool", "AdaptiveAvgPool2d", "conv1", output_size=1)
     space = checked(graph_of(*nodes, tail), Value(nn.Conv2d, "kernel_size", (4,)))
     assert shapes(space, {"conv0.kernel_size": 4, "conv1.kernel_size": 4})["conv1"].dims[2] == 2  # type: ignore[union-attr]
-    with pytest.raises(GraphError, match="conv0.kernel_size=6, conv1.kernel_size=6 at several sites"):
+    with pytest.raises(GraphError, match=r"conv0\.kernel_size=6, conv1\.kernel_size=6 at several sites"):
         mutate(graph_of(*nodes, tail), Value(nn.Conv2d, "kernel_size", (6,)))
 
 

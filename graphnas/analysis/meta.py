@@ -1,0 +1,146 @@
+"""One operation on torch's meta device: what comes out, given what goes in, without any data."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import operator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from graphnas.analysis.names import resolve
+from graphnas.errors import GraphError
+from graphnas.ir.frozen import FrozenDict
+from graphnas.ir.node import ALIAS, ATTRIBUTES, SET_DATA, Arg, Constant, Device, List, Slice
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """A tensor without data; strides too, since `view` depends on them."""
+
+    dims: tuple[int, ...]
+    dtype: str
+    strides: tuple[int, ...]
+
+    def __bool__(self) -> bool:
+        raise DependsOnDataError("it reads the truth value of a tensor")
+
+
+class DependsOnDataError(Exception):
+    """The shape of a result cannot be told without the data."""
+
+
+def contiguous(dims: tuple[int, ...], dtype: str) -> Meta:
+    """A tensor whose elements lie in order."""
+    strides = itertools.accumulate((max(dim, 1) for dim in dims[:0:-1]), operator.mul, initial=1)
+    return Meta(dims, dtype, tuple(strides)[::-1] if dims else ())
+
+
+def first_line(error: Exception) -> str:
+    """An error's class and the first line of its message."""
+    lines = str(error).strip().splitlines()
+    return ": ".join([type(error).__name__, *(line.rstrip(".") for line in lines[:1])])
+
+
+def result(name: str, config: FrozenDict[str, Arg] | None, args: tuple[Arg, ...], kwargs: FrozenDict[str, Arg]) -> Any:
+    """What a layer, or without `config` a function, gives: an argument tree in which a tensor is a `Meta`.
+
+    Args:
+        name: the dotted name of the layer's class or the function.
+        config: the layer's constructor arguments.
+        args: closed argument trees in which a tensor is a `Meta`.
+        kwargs: as `args`.
+
+    Raises:
+        DependsOnDataError: the shape cannot be told without the data, or torch cannot tell it.
+    """
+    # The text tells 1, 1.0 and True apart, which are one key to a dict.
+    return _remembered(name, config, args, kwargs, repr((config, args, kwargs)))
+
+
+@functools.lru_cache(maxsize=20_000)
+def _remembered(
+    name: str, config: FrozenDict[str, Arg] | None, args: tuple[Arg, ...], kwargs: FrozenDict[str, Arg], _text: str
+) -> Any:
+    if name in (ALIAS, "torch.Tensor.cpu", "torch.Tensor.cuda", "torch.Tensor.__setitem__"):
+        return args[0]
+    if name == SET_DATA:
+        return args[1]
+    with torch.device("meta"), torch.no_grad():
+        given, named = _built(args), _built(kwargs)
+        try:
+            if config is not None:
+                return _described(layer(name, config)(*given, **named))
+            return _described(_called(name, given, named))
+        except NotImplementedError as error:
+            raise DependsOnDataError(first_line(error)) from error
+        except (RuntimeError, TypeError) as error:
+            if "meta tensor" in str(error) or "meta device" in str(error):
+                raise DependsOnDataError(first_line(error)) from error
+            raise
+
+
+def _called(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    match name:
+        case "graphnas.sum":
+            return functools.reduce(torch.add, args)
+        case "graphnas.mean":
+            return functools.reduce(torch.add, args) / len(args)
+        case "graphnas.concat":
+            return torch.cat(args, dim=1)
+    if name in ATTRIBUTES:
+        return getattr(args[0], name.rpartition(".")[2])
+    return resolve(name)(*args, **kwargs)
+
+
+@functools.lru_cache(maxsize=2_000)
+def layer(name: str, config: FrozenDict[str, Arg]) -> nn.Module:
+    """A layer on the meta device, in evaluation.
+
+    Raises:
+        GraphError: there is no such class of layers.
+    """
+    kind = resolve(name)
+    if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
+        raise GraphError(f"{name} is not a class of layers")
+    with torch.device("meta"):
+        return kind(**_built(config)).eval()
+
+
+def _built(tree: Arg) -> Any:
+    """Python objects for a closed argument tree, tensors on the meta device."""
+    match tree:
+        case Meta():
+            return torch.empty_strided(tree.dims, tree.strides, dtype=resolve(tree.dtype), device="meta")
+        case tuple():
+            return tuple(map(_built, tree))
+        case List():
+            return list(map(_built, tree.items))
+        case FrozenDict():
+            return {key: _built(value) for key, value in tree.items()}
+        case Slice():
+            return slice(_built(tree.start), _built(tree.stop), _built(tree.step))
+        case Constant():
+            return resolve(tree.name)
+        case Device():
+            return torch.device("meta")
+    return tree
+
+
+def _described(value: Any) -> Any:
+    """The argument tree of what torch has returned."""
+    match value:
+        case Tensor():
+            return Meta(tuple(value.shape), str(value.dtype), value.stride())
+        case tuple() | list():
+            return tuple(map(_described, value))
+        case dict():
+            return FrozenDict({key: _described(item) for key, item in value.items()})
+        case torch.dtype():
+            return Constant(str(value))
+        case torch.device():
+            return Device("cpu")
+    return value
