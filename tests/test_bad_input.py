@@ -18,20 +18,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import graphnas
+import graphnas as gn
 from graphnas.errors import ArchError, ConstraintError, EmitError, GraphError, GraphNASError, TraceError, TrialError
 from graphnas.ir.graph import Graph
 from graphnas.ir.storing import from_json, to_json
 
 HERE = "test_bad_input.py"
-
-
-def public(name: str) -> Any:
-    """One of graphnas' public names."""
-    found = getattr(graphnas, name, None)
-    if found is None:
-        pytest.skip(f"graphnas.{name} is not part of this installation")
-    return found
 
 
 # ---------------------------------------------------------------- a user's model
@@ -124,13 +116,13 @@ def model() -> Iterator[Net]:
 
 def traced(model: nn.Module) -> Graph:
     """The model's graph."""
-    return public("trace")(model, X)
+    return gn.trace(model, X)
 
 
 def space_of(model: nn.Module) -> Graph:
     """A space with two choices."""
-    rule = public("Swap")("blocks.*.act", {"gelu": nn.GELU, "silu": nn.SiLU}, label="{node}")
-    return public("mutate")(traced(model), rule)
+    rule = gn.Swap("blocks.*.act", {"gelu": nn.GELU, "silu": nn.SiLU}, label="{node}")
+    return gn.mutate(traced(model), rule)
 
 
 def parts(error: pytest.ExceptionInfo[GraphNASError], *needed: str) -> None:
@@ -163,13 +155,13 @@ def test_a_model_that_raises() -> None:
 )
 def test_wrong_example_inputs(model: Net, examples: tuple[Any, ...], what: str) -> None:
     with pytest.raises(TraceError) as error:
-        public("trace")(model, *examples)
+        gn.trace(model, *examples)
     parts(error, what)
 
 
 def test_no_module_at_all() -> None:
     with pytest.raises(TraceError, match="function cannot be traced"):
-        public("trace")(lambda x: x, X)
+        gn.trace(lambda x: x, X)
 
 
 # ---------------------------------------------------------------- rules
@@ -177,28 +169,28 @@ def test_a_rule_that_matches_nothing(model: Net) -> None:
     graph = traced(model)
     stored = to_json(graph)
     with pytest.raises(GraphError) as error:
-        public("mutate")(graph, public("Swap")("blocks.*.atc", {"gelu": nn.GELU}))
+        gn.mutate(graph, gn.Swap("blocks.*.atc", {"gelu": nn.GELU}))
     parts(error, "blocks.*.atc", "Did you mean", "blocks.0.act", "Swap(")
     assert to_json(graph) == stored
 
 
 def test_a_value_of_an_unknown_argument(model: Net) -> None:
     with pytest.raises(GraphError) as error:
-        public("mutate")(traced(model), public("Value")("blocks.*.conv", "kernel_sizes", (5,)))
+        gn.mutate(traced(model), gn.Value("blocks.*.conv", "kernel_sizes", (5,)))
     parts(error, "kernel_sizes", "kernel_size")
 
 
 def test_a_candidate_that_does_not_fit_its_site(model: Net) -> None:
-    rule = public("Swap")("stem", {"half": lambda site: nn.Conv2d(3, 4, 3, stride=2, padding=1)})
+    rule = gn.Swap("stem", {"half": lambda site: nn.Conv2d(3, 4, 3, stride=2, padding=1)})
     with pytest.raises(GraphError) as error:
-        public("mutate")(traced(model), rule)
+        gn.mutate(traced(model), rule)
     parts(error, "half", "stem", HERE, "4, 4", "8, 8")
 
 
 def test_a_candidate_that_raises(model: Net) -> None:
-    rule = public("Swap")("stem", {"five": lambda site: nn.Conv2d(5, 4, 3, padding=1)})
+    rule = gn.Swap("stem", {"five": lambda site: nn.Conv2d(5, 4, 3, padding=1)})
     with pytest.raises(GraphError) as error:
-        public("mutate")(traced(model), rule)
+        gn.mutate(traced(model), rule)
     parts(error, "five", "stem", HERE)
 
 
@@ -214,7 +206,7 @@ def test_a_candidate_that_raises(model: Net) -> None:
 def test_an_unknown_label_or_option(model: Net, arch: dict[str, Any], needed: tuple[str, ...]) -> None:
     space = space_of(model)
     with pytest.raises(ArchError) as error:
-        public("specialize")(space, arch)
+        gn.specialize(space, arch)
     parts(error, *needed)
 
 
@@ -227,7 +219,7 @@ def impossible(space: Graph) -> Graph:
 def test_an_unsatisfiable_constraint(model: Net) -> None:
     space = impossible(space_of(model))
     with pytest.raises(ConstraintError) as error:
-        public("sample")(space, seed=0)
+        gn.sample(space, seed=0)
     parts(error, "blocks.0.act")
 
 
@@ -250,7 +242,7 @@ def counter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_an_unsatisfiable_constraint_is_found_before_any_trial(model: Net, counter: Path, tmp_path: Path) -> None:
     space = impossible(space_of(model))
     with pytest.raises(ConstraintError):
-        public("search")(space, evaluate, trials=2, workers=1, directory=tmp_path / "study")
+        gn.search(space, evaluate, trials=2, workers=1, directory=tmp_path / "study")
     assert list(counter.iterdir()) == []
 
 
@@ -262,16 +254,16 @@ def contents(folder: Path) -> dict[str, str]:
 
 
 def test_a_store_of_another_space(model: Net, counter: Path, tmp_path: Path) -> None:
-    search, folder = public("search"), tmp_path / "study"
+    folder, weights = tmp_path / "study", model.state_dict()
     space = space_of(model)
-    other = public("mutate")(traced(model), public("Value")("blocks.*.conv", "bias", (False,), label="bias"))
-    study = search(space, evaluate, trials=1, workers=1, directory=folder)
+    other = gn.mutate(traced(model), gn.Value("blocks.*.conv", "bias", (False,), label="bias"))
+    study = gn.search(space, evaluate, trials=1, workers=1, directory=folder, weights=weights)
     kept, before = [(trial.arch, trial.metrics) for trial in study.trials], contents(folder)
     with pytest.raises(TrialError) as error:
-        search(other, evaluate, trials=1, workers=1, directory=folder)
+        gn.search(other, evaluate, trials=1, workers=1, directory=folder, weights=weights)
     parts(error, "study")
     assert contents(folder) == before
-    again = search(space, evaluate, trials=1, workers=1, directory=folder)
+    again = gn.search(space, evaluate, trials=1, workers=1, directory=folder, weights=weights)
     assert [(trial.arch, trial.metrics) for trial in again.trials] == kept
     assert len(list(counter.iterdir())) == 1
 
@@ -299,17 +291,18 @@ FULL = """
 import resource, signal, sys
 import torch
 from graphnas.errors import GraphNASError
-from tests.test_bad_input import made, public, traced
+import graphnas as gn
+from tests.test_bad_input import made, traced
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 model = made()
 child = traced(model)
-public("export")(child, sys.argv[1], weights=model.state_dict())
+gn.export(child, sys.argv[1], weights=model.state_dict())
 with torch.no_grad():
     model.head.weight.add_(1)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 try:
-    public("export")(child, sys.argv[1], weights=model.state_dict())
+    gn.export(child, sys.argv[1], weights=model.state_dict())
 except GraphNASError as error:
     print(type(error).__name__, error)
 """
@@ -318,7 +311,6 @@ except GraphNASError as error:
 @pytest.mark.parametrize("limit", [0, 500, 3000])
 def test_a_full_disk_while_exporting(limit: int, tmp_path: Path) -> None:
     """No file may grow beyond a limit, which fails as a full disk does, at the source or at the weights."""
-    public("export")
     path, environment = tmp_path / "out" / "child.py", {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     path.parent.mkdir()
     done = subprocess.run(
@@ -334,16 +326,14 @@ def test_a_full_disk_while_exporting(limit: int, tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_exported_to(model: Net, tmp_path: Path) -> None:
     with pytest.raises(EmitError) as error:
-        public("export")(traced(model), tmp_path / "missing" / "folder" / "child.py", weights=model.state_dict())
+        gn.export(traced(model), tmp_path / "missing" / "folder" / "child.py", weights=model.state_dict())
     parts(error, "missing")
 
 
 BAD: dict[str, Callable[[Graph], object]] = {
-    "no label": lambda space: public("specialize")(space, {"none": 1}),
-    "no site": lambda space: public("mutate")(space, public("Skip")("none.*")),
-    "no weights": lambda space: public("build")(
-        public("specialize")(space, {}), weights={"stem.weight": torch.zeros(1)}
-    ),
+    "no label": lambda space: gn.specialize(space, {"none": 1}),
+    "no site": lambda space: gn.mutate(space, gn.Skip("none.*")),
+    "no weights": lambda space: gn.build(gn.specialize(space, {}), weights={"stem.weight": torch.zeros(1)}),
 }
 
 

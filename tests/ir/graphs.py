@@ -63,7 +63,7 @@ def space() -> Graph:
         Entry("block.conv", "layer", "torch.nn.Conv2d", CONV),
         Entry("block.act", "layer", "torch.nn.ReLU", RELU),
         Entry("block.act_gelu", "layer", "torch.nn.GELU", GELU),
-        Entry("head", "module", "torch.nn.Module"),
+        Entry("head", "module", "Head"),
         Entry(
             "head.weight", "parameter", config=FrozenDict({"shape": (10, WIDTH), "dtype": Constant("torch.float32")})
         ),
