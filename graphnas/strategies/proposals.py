@@ -45,11 +45,6 @@ class Proposals:
         """How many are asked and not yet told."""
         return len(self._pending)
 
-    @property
-    def count(self) -> int:
-        """How many different ones were proposed."""
-        return len(self._pending) + len(self._told)
-
     def admits(self, arch: Arch) -> bool:
         """Whether an architecture may be proposed."""
         key = key_of(arch)

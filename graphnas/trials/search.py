@@ -58,20 +58,18 @@ def search(
 ) -> Study:
     """Evaluates architectures of a space, each in a process of its own, from its generated file alone.
 
-    The same call again continues: a study whose search ended in any way goes on to the architectures that it would
-    have tried undisturbed. Ctrl-C once lets the running trials end and returns; twice kills them.
+    The same call again continues, to the architectures that an undisturbed search would have tried, whatever ended
+    it. Ctrl-C once lets the running trials end and returns; twice kills them.
 
     Args:
         space: a graph with open choices.
-        evaluate: `evaluate(trial) -> float | dict[str, float]`, importable by another process, or its name as
-            "module:function" or "file.py:function".
+        evaluate: `evaluate(trial) -> float | dict[str, float]`, or its name "module:function" or "file.py:function".
         strategy: what proposes; by default `RegularizedEvolution` for one objective and `Random` for several.
         trials: how many there shall be, those of an earlier call among them.
         workers: how many run at once.
         directory: where everything is kept.
         weights: a `state_dict` whose tensors the children inherit, sliced where they are narrower.
-        parameters: training settings by name: a value for every trial, or options (a tuple or a `Choice`) that are
-            searched along.
+        parameters: training settings by name: a value, or options (a tuple or `Choice`) that are searched along.
         objectives: name of a metric → "maximize" or "minimize".
         metrics: what follows from the architecture alone, so that `evaluate` need not return it.
         constraints: conditions that every proposal satisfies.
@@ -91,12 +89,13 @@ def search(
     asked = problem(space, parameters, objectives, metrics, constraints)
     asked.derived(sample(asked.joint, seed))  # raises where nothing is feasible, or a metric is no number
     child.check(space, weights)
-    chosen = strategy or (RegularizedEvolution() if len(objectives) == 1 else Random())
+    chosen = strategy or _default(objectives)
     chosen.start(asked.joint, objectives, seed)
-    runner, reference = _executor(executor, evaluate, workers, timeout_s)
+    runner, function = _executor(executor, evaluate, workers, timeout_s)
     devices = (device,) if isinstance(device, str) else tuple(device)
-    run = _Run(asked, chosen, seed, Path(directory), runner, reference, weights, devices)
-    return run.until(trials, workers, (on_trial,) if callable(on_trial) else tuple(on_trial), show)
+    subscribers = (on_trial,) if callable(on_trial) else tuple(on_trial)
+    run = _Run(asked, chosen, seed, Path(directory), runner, function, weights, devices)
+    return run.until(trials, workers, subscribers, show)
 
 
 @dataclass(frozen=True)
@@ -149,6 +148,10 @@ class _Run:
             identity.check(stored, row, self.directory)
         store.event("began" if stored is None else "continued", {"workers": workers})
         return int((stored or row)["lag"])
+
+
+def _default(objectives: Mapping[str, str]) -> Strategy:
+    return RegularizedEvolution() if len(objectives) == 1 else Random()
 
 
 def _ignore(record: Record) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,8 +112,3 @@ def dominates(first: Record, second: Record, objectives: Mapping[str, str]) -> b
 
 def _worth(record: Record, name: str, direction: str) -> float:
     return record.metrics[name] if direction == "maximize" else -record.metrics[name]
-
-
-def finite(metrics: Mapping[str, float]) -> bool:
-    """Whether every metric is a number that can be compared."""
-    return all(math.isfinite(value) for value in metrics.values())
