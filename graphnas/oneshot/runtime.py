@@ -71,7 +71,8 @@ class Elastic(nn.Module):
         self._templates: dict[tuple[Any, ...], nn.Module] = {}
         plans = [dict(zip(domains, values, strict=True)) for values in itertools.product(*domains.values())]
         shapes = [_shapes(self._template(plan)) for plan in plans]
-        largest = {name: tuple(max(sizes) for sizes in zip(*(each[name] for each in shapes))) for name in shapes[0]}
+        names = dict.fromkeys(name for each in shapes for name in each)  # some plans have no bias
+        largest = {name: tuple(map(max, zip(*(each[name] for each in shapes if name in each)))) for name in names}
         if largest not in shapes:
             raise ValueError(f"no values of {self._labels} give all tensors of the layer their largest shapes {largest}")
         layer = make(plans[shapes.index(largest)])
@@ -83,7 +84,8 @@ class Elastic(nn.Module):
         template.train(self.training)
         shapes = _shapes(template)
         held: dict[str, Tensor | None] = {**self._parameters, **self._buffers}
-        tensors = {name: slice_like(tensor, shapes[name]) for name, tensor in held.items() if tensor is not None}
+        there = {name: tensor for name, tensor in held.items() if tensor is not None and name in shapes}
+        tensors = {name: slice_like(tensor, shapes[name]) for name, tensor in there.items()}
         return torch.func.functional_call(template, tensors, args, kwargs)
 
     def _template(self, plan: Plan) -> nn.Module:
