@@ -74,13 +74,13 @@ class Run:
     gradients: Mapping[str, Tensor | None]
 
 
-def run(network: nn.Module, weights: Mapping[str, Tensor], given: Tensor, training: bool, **kwargs: Any) -> Run:
+def run(network: nn.Module, weights: Mapping[str, Tensor], *inputs: Tensor, training: bool, **kwargs: Any) -> Run:
     """Runs a network from given weights, with a seed that is always the same, and differentiates its result."""
     network.load_state_dict({name: weights[name].clone() for name in network.state_dict()})
     network.train(training)
     network.zero_grad(set_to_none=True)
     torch.manual_seed(7)
-    output = network(given.clone(), **kwargs)
+    output = network(*(given.clone() for given in inputs), **kwargs)
     differentiable = [tensor for tensor in tensors(output) if tensor.requires_grad]
     if differentiable:
         torch.stack([tensor.square().sum() for tensor in differentiable]).sum().backward()

@@ -12,6 +12,7 @@ from graphnas.ir.node import (
     EXIT_GRAD_MODE,
     GUARD,
     Choose,
+    Constant,
     Entry,
     Layer,
     List,
@@ -59,7 +60,7 @@ def again(draft: Draft) -> None:
 def parameter(draft: Draft) -> None:
     """A parameter that the network reads itself."""
     path = draft.fresh(draft.below("weight"))
-    config = {"shape": draft.kit.scale, "dtype": "torch.float32", "requires_grad": True}
+    config = {"shape": draft.kit.scale, "dtype": Constant("torch.float32"), "requires_grad": True}
     draft.entries.append(Entry(path, "parameter", "", FrozenDict(config)))
     scale = draft.add(path, Param(path, draft.kit.scale), hidden=True)
     draft.call("torch.mul", draft.value(), scale)
@@ -107,7 +108,7 @@ def table(draft: Draft) -> None:
         case "none":
             draft.entries.append(Entry(draft.fresh(draft.below("empty")), "none", "module"))
         case "buffer":
-            config = {"shape": (2,), "dtype": "torch.float32", "persistent": True}
+            config = {"shape": (2,), "dtype": Constant("torch.float32"), "persistent": True}
             draft.entries.append(Entry(draft.fresh(draft.below("spare")), "buffer", "", FrozenDict(config)))
         case "tie":
             tie(draft)
@@ -262,7 +263,7 @@ def guard(draft: Draft) -> None:
 def write(draft: Draft) -> None:
     """A buffer that is written, perhaps in training only, and perhaps read afterwards."""
     path = draft.fresh(draft.below("count"))
-    config = {"shape": (1,), "dtype": "torch.float32", "persistent": True}
+    config = {"shape": (1,), "dtype": Constant("torch.float32"), "persistent": True}
     draft.entries.append(Entry(path, "buffer", "", FrozenDict(config)))
     count = draft.add(path, Param(path, (1,)), hidden=True)
     when = draft.one_of((None, TRAINING))

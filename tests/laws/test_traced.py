@@ -20,7 +20,7 @@ def test_built_network_equals_the_model(network: Network, training: bool) -> Non
     assert [name for name, _ in built.named_parameters()] == [name for name, _ in model.named_parameters()]
     for size in (network.traced, *network.untraced):
         given = network.example(*size)
-        assert_same(run(model, weights, given, training), run(built, weights, given, training))
+        assert_same(run(model, weights, given, training=training), run(built, weights, given, training=training))
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=repr)

@@ -1,0 +1,197 @@
+"""Laws 4, 6, 10 and the hard part of 11 on spaces that rules make of real networks, and on generated ones."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from graphnas.analysis.shapes import shapes
+from graphnas.codegen.build import build
+from graphnas.ir.choice import Arch
+from graphnas.ir.graph import Graph
+from graphnas.ir.node import refs_in
+from graphnas.ir.sampling import sample
+from graphnas.ir.specialize import default, specialize
+from graphnas.ir.verify import verify
+from graphnas.mutations.mutate import Rule, mutate
+from graphnas.mutations.sites import Site
+from graphnas.mutations.skip import Skip
+from graphnas.mutations.swap import Swap
+from graphnas.mutations.value import Value
+from graphnas.tracing.tracer import trace
+from tests.laws.networks import (
+    GPT_SMALL,
+    MOBILENET,
+    NETWORKS,
+    RESNET_18,
+    RESNET_50,
+    VIT,
+    Network,
+    run,
+    same,
+    tensors,
+)
+from tests.laws.spaces import some_arch, spaces
+
+SAMPLES = 3
+
+
+class Separable(nn.Module):
+    """A depthwise and a pointwise convolution, with an activation in place between them."""
+
+    def __init__(self, channels: int, stride: int) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv2d(channels, channels, 3, stride, 1, groups=channels, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+        self.act = nn.ReLU(inplace=True)
+        self.pointwise = nn.Conv2d(channels, channels, 1, bias=False)
+
+    @staticmethod
+    def of(site: Site) -> Separable:
+        """For a convolution that keeps its channels."""
+        return Separable(site.config["out_channels"], site.config["stride"])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pointwise(self.act(self.norm(self.depthwise(x))))
+
+
+ACTIVATIONS = Swap(nn.ReLU, {"silu": nn.SiLU(inplace=True), "tanh": nn.Tanh})
+RULES: dict[Network, tuple[Rule, ...]] = {
+    RESNET_18: (
+        ACTIVATIONS,
+        Swap("layer[12].*.conv2", {"separable": Separable.of}),
+        Value("layer3.*.conv2", "kernel_size", (1, 5), also={"padding": lambda kernel: kernel // 2}),
+        Skip("layer4.1"),
+    ),
+    RESNET_50: (ACTIVATIONS,),
+    MOBILENET: (Swap(nn.Hardswish, {"relu": nn.ReLU(inplace=True)}), Value(nn.Dropout, "p", (0.5,))),
+    VIT: (Swap(nn.GELU, {"relu": nn.ReLU}), Skip("blocks.*.mlp"), Value(nn.Dropout, "p", (0.5, 0.0), label="p")),
+    GPT_SMALL: (Swap(nn.GELU, {"relu": nn.ReLU, "silu": nn.SiLU}), Skip("h.*.mlp"), Value("*.mlp.drop", "p", (0.3,))),
+}
+
+
+@functools.cache
+def graph_of(network: Network) -> Graph:
+    """The network, traced."""
+    return trace(network.model(), network.example(*network.traced))
+
+
+@functools.cache
+def space_of(network: Network) -> Graph:
+    """The network with choices."""
+    return mutate(graph_of(network), *RULES[network])
+
+
+def archs(space: Graph) -> list[Arch]:
+    """The default and a few samples."""
+    return [default(space), *(sample(space, seed) for seed in range(SAMPLES))]
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=repr)
+def test_default_of_a_space_made_by_rules_is_the_traced_graph(network: Network) -> None:
+    graph, space = graph_of(network), space_of(network)
+    verify(space)
+    assert space.size() > 1
+    assert specialize(space, default(space)) == graph
+    for rule in RULES[network]:
+        alone = mutate(graph, rule)
+        assert specialize(alone, default(alone)) == graph
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
+@pytest.mark.parametrize("network", NETWORKS, ids=repr)
+def test_child_equals_the_supernet_under_its_plan(network: Network, training: bool) -> None:
+    space = space_of(network)
+    supernet = build(space, network.model().state_dict())
+    weights = state_of(supernet)
+    for arch in archs(space):
+        child = build(specialize(space, arch), weights)
+        own = state_of(child)
+        for size in (network.traced, network.untraced[0]):
+            _check(supernet, child, weights, own, (network.example(*size),), arch, training)
+
+
+def state_of(network: nn.Module) -> dict[str, Tensor]:
+    """A copy of the network's state."""
+    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
+
+
+def _check(
+    supernet: nn.Module,
+    child: nn.Module,
+    weights: Mapping[str, Tensor],
+    own: Mapping[str, Tensor],
+    inputs: tuple[Tensor, ...],
+    arch: Arch,
+    training: bool,
+) -> None:
+    """Law 4, the order of the state, and that nothing flows to what did not run."""
+    assert [name for name in weights if name in own] == list(own)
+    ours = run(child, own, *inputs, training=training)
+    theirs = run(supernet, weights, *inputs, training=training, plan=arch)
+    whole = {name for name in own if own[name].shape == weights[name].shape}
+    assert same(theirs.output, ours.output), f"the output under {dict(arch)} differs"
+    for name in whole:
+        assert same(theirs.state[name], ours.state[name]), f"{name} differs afterwards under {dict(arch)}"
+    for name, gradient in theirs.gradients.items():
+        if name not in own:
+            assert gradient is None, f"{name} has a gradient and did not run"
+        elif name in whole and name in ours.gradients:
+            assert same(gradient, ours.gradients[name]), f"the gradient of {name} differs under {dict(arch)}"
+    for name in weights.keys() - own.keys():
+        assert same(theirs.state[name], weights[name]), f"{name} changed and did not run"
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=repr)
+def test_every_child_runs_with_the_promised_shapes(network: Network) -> None:
+    space = space_of(network)
+    weights = network.model().state_dict()
+    for arch in archs(space):
+        child = specialize(space, arch)
+        verify(child)
+        assert_promised(child, build(child, weights), (network.example(*network.traced),))
+
+
+def assert_promised(graph: Graph, network: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    """Law 10: the network's results have the shapes and dtypes that the analysis promised."""
+    promised = shapes(graph)
+    found = list(tensors(network.eval()(*inputs)))
+    results = [promised[ref.name] for ref in refs_in(graph.output)]
+    assert [(tuple(tensor.shape), str(tensor.dtype)) for tensor in found] == [(r.dims, r.dtype) for r in results]
+
+
+# ---------------------------------------------------------------- generated spaces
+@given(space=spaces(), seed=st.integers(0, 2**32 - 1))
+def test_child_equals_the_supernet_in_generated_spaces(space: Graph, seed: int) -> None:
+    inputs = _inputs(space)
+    torch.manual_seed(seed)
+    supernet = build(space, _bare(space))
+    weights = state_of(supernet)
+    arch = some_arch(space, seed)
+    child = build(specialize(space, arch), weights)
+    own = state_of(child)
+    for training in (False, True):
+        _check(supernet, child, weights, own, inputs, arch, training)
+
+
+@given(space=spaces(), seed=st.integers(0, 2**32 - 1))
+def test_every_generated_child_runs_with_the_promised_shapes(space: Graph, seed: int) -> None:
+    child = specialize(space, some_arch(space, seed))
+    assert_promised(child, build(child, _bare(child)), _inputs(space))
+
+
+def _inputs(space: Graph) -> tuple[Tensor, ...]:
+    generator = torch.Generator().manual_seed(3)
+    return tuple(torch.randn(item.shape, generator=generator) for item in space.inputs)
+
+
+def _bare(space: Graph) -> dict[str, Tensor]:
+    """Values for the tensors that no layer starts."""
+    rows = [entry for entry in space.modules if entry.kind in ("parameter", "buffer") and not entry.same_as]
+    return {entry.path: torch.rand(entry.config["shape"]) for entry in rows}
