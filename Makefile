@@ -4,13 +4,16 @@ BIN := .venv/bin
 export OMP_NUM_THREADS = 1
 export MKL_NUM_THREADS = 1
 
-.PHONY: demo test check bench zoo
+.PHONY: demo test slow check bench zoo
 
 demo: .venv/ready
 	$(BIN)/python -m examples.digits
 
 test: .venv/ready
-	$(BIN)/python -m pytest -q -n 2
+	$(BIN)/python -m pytest -q -n 2 -m 'not slow'
+
+slow: .venv/ready
+	$(BIN)/python -m pytest -q -n 2 -m slow
 
 check: .venv/ready
 	$(BIN)/ruff check .
