@@ -1,0 +1,90 @@
+# The network GPT, written by graphnas 0.1.0 from graph 902759bd25d70278.
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+def _guard(holds, where):
+    if not holds:
+        raise ValueError(f"the network was traced under another condition: {where}")
+
+
+class CausalSelfAttention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.qkv = nn.Linear(32, 96)
+        self.proj = nn.Linear(32, 32)
+        self.drop = nn.Dropout(p=0.1)
+
+    def forward(self, x):
+        split, split_1, split_2, *_ = self.qkv(x).split(x.shape[2], dim=2)
+        split = split.view(x.shape[0], x.shape[1], 4, x.shape[2] // 4)
+        split = split.transpose(1, 2)
+        split_1 = split_1.view(x.shape[0], x.shape[1], 4, x.shape[2] // 4)
+        split_1 = split_1.transpose(1, 2)
+        split_2 = split_2.view(x.shape[0], x.shape[1], 4, x.shape[2] // 4)
+        split_2 = split_2.transpose(1, 2)
+        split = F.scaled_dot_product_attention(
+            split, split_1, split_2, dropout_p=0.1 if self.training else 0.0, is_causal=True
+        )
+        split = split.transpose(1, 2).contiguous()
+        split = split.view(x.shape[0], x.shape[1], x.shape[2])
+        return self.drop(self.proj(split))
+
+
+class FeedForward(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(32, 128)
+        self.act = nn.GELU(approximate="tanh")
+        self.proj = nn.Linear(128, 32)
+        self.drop = nn.Dropout(p=0.1)
+
+    def forward(self, x):
+        x = self.drop(self.proj(self.act(self.fc(x))))
+        return x
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.ln_1 = nn.LayerNorm((32,))
+        self.attn = CausalSelfAttention()
+        self.ln_2 = nn.LayerNorm((32,))
+        self.mlp = FeedForward()
+
+    def forward(self, x):
+        x = x + self.attn(self.ln_1(x))
+        return x + self.mlp(self.ln_2(x))
+
+
+class GPT(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.wte = nn.Embedding(65, 32)
+        self.wpe = nn.Embedding(32, 32)
+        self.drop = nn.Dropout(p=0.1)
+        self.h = nn.ModuleList([*(Block() for _ in range(6))])
+        self.ln_f = nn.LayerNorm((32,))
+        self.lm_head = nn.Linear(32, 65, bias=False)
+        self.lm_head.weight = self.wte.weight
+
+    def forward(self, tokens):
+        _guard(not tokens.shape[1] > 32, "tests/models/gpt.py:99")
+        arange = torch.arange(tokens.shape[1], device=torch.device('cpu'))
+        x = self.wte(tokens)
+        x = self.drop(x + self.wpe(arange))
+        for block in self.h:
+            x = block(x)
+        return self.lm_head(self.ln_f(x))
+
+
+def build() -> nn.Module:
+    return GPT()
+
+
+if __name__ == "__main__":
+    net = build().eval()
+    print(f"parameters: {sum(p.numel() for p in net.parameters()):,}")
+    output = net(tokens=torch.zeros((2, 7), dtype=torch.int64))
+    print("output:", tuple(output.shape) if torch.is_tensor(output) else output)

@@ -1,0 +1,76 @@
+# The network ResNet, written by graphnas 0.1.0 from graph e20f701bbd58e702.
+import torch
+from torch import nn
+
+
+class Bottleneck(nn.Module):
+    def __init__(self, in_channels):
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, in_channels // 4, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(in_channels // 4)
+        self.conv2 = nn.Conv2d(in_channels // 4, in_channels // 4, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(in_channels // 4)
+        self.conv3 = nn.Conv2d(in_channels // 4, in_channels, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(in_channels)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        out = self.conv2(self.relu(self.bn1(self.conv1(x))))
+        out = self.bn3(self.conv3(self.relu(self.bn2(out))))
+        out += x
+        return self.relu(out)
+
+
+class Bottleneck2(nn.Module):
+    def __init__(self, in_channels, out_channels, stride=2):
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(out_channels)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, stride=stride, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(out_channels)
+        self.conv3 = nn.Conv2d(out_channels, 4 * out_channels, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(4 * out_channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = nn.Sequential(
+            nn.Conv2d(in_channels, 4 * out_channels, 1, stride=stride, bias=False),
+            nn.BatchNorm2d(4 * out_channels)
+        )
+
+    def forward(self, x):
+        out = self.conv2(self.relu(self.bn1(self.conv1(x))))
+        out = self.bn3(self.conv3(self.relu(self.bn2(out))))
+        out += self.downsample(x)
+        return self.relu(out)
+
+
+class ResNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.layer1 = nn.Sequential(
+            Bottleneck2(64, 64, stride=1), Bottleneck(256), Bottleneck(256)
+        )
+        self.layer2 = nn.Sequential(Bottleneck2(256, 128), *(Bottleneck(512) for _ in range(3)))
+        self.layer3 = nn.Sequential(Bottleneck2(512, 256), *(Bottleneck(1024) for _ in range(5)))
+        self.layer4 = nn.Sequential(Bottleneck2(1024, 512), Bottleneck(2048), Bottleneck(2048))
+        self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
+        self.fc = nn.Linear(2048, 1000)
+
+    def forward(self, x):
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return self.fc(self.avgpool(x).flatten(1))
+
+
+def build() -> nn.Module:
+    return ResNet()
+
+
+if __name__ == "__main__":
+    net = build().eval()
+    print(f"parameters: {sum(p.numel() for p in net.parameters()):,}")
+    output = net(x=torch.randn(2, 3, 32, 32))
+    print("output:", tuple(output.shape) if torch.is_tensor(output) else output)
