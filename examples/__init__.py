@@ -1,0 +1,1 @@
+"""Whole uses of graphnas, small enough to read and to run."""
