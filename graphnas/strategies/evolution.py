@@ -127,10 +127,10 @@ class RegularizedEvolution:
 
     def _completed(self, changed: Arch) -> dict[str, Option] | None:
         """The changed architecture with what the change opened drawn at random; None where constraints forbid it."""
-        known = canonical(self._space, changed)
-        if not holds(self._space, known):
+        # Most of what constraints forbid is seen at once; `complete` would search for a way out.
+        if self._space.constraints and not holds(self._space, canonical(self._space, changed)):
             return None
         try:
-            return complete(self._space, known, self._rng)
+            return complete(self._space, changed, self._rng)
         except ConstraintError:
             return None

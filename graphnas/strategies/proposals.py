@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from itertools import islice
-from typing import TypeAlias
 
 from graphnas.ir.choice import Arch, Option
 from graphnas.ir.graph import Graph
 from graphnas.ir.sampling import enumerate_archs, sample
 
-Key: TypeAlias = Hashable
+Key = str
 DRAWS = 50  # free draws of something new before what is left is listed
 LISTED = 10_000  # how much of what is left is listed at a time
 
 
 def key_of(arch: Arch) -> Key:
     """Equal for equal architectures alone; 1, 1.0 and True are three options."""
-    return tuple((label, _exact(arch[label])) for label in sorted(arch))
-
-
-def _exact(option: Option) -> Key:
-    return tuple(map(_exact, option)) if isinstance(option, tuple) else (type(option).__name__, option)
+    return repr(sorted(arch.items()))
 
 
 class Proposals:
