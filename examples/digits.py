@@ -1,6 +1,6 @@
 """The demo: search a small network on handwritten digits, and leave a file that runs without graphnas.
 
-`make demo`, or `python -m examples.digits [--trials 32] [--directory runs/demo]`.
+`make demo`, or `python -m examples.digits [--trials 24] [--directory runs/demo]`.
 """
 
 from __future__ import annotations
@@ -85,20 +85,22 @@ def described(arch: Mapping[str, Option]) -> str:
 
 
 def compare(best: gn.Graph, original: gn.Graph) -> nn.Module:
-    """Prints both networks' accuracy on the part that no search saw; returns the best one, trained with the first seed."""
+    """Prints both networks' accuracy on the part that no search saw; returns the best of the first seed."""
     nets = {name: [trained(graph, seed) for seed in SEEDS] for name, graph in (("untouched", original), ("best", best))}
     print(f"\nAccuracy on {len(digits()['test'][1])} held-out images, the same training, {len(SEEDS)} seeds each:")
     for name, trained_nets in nets.items():
         scores = torch.tensor([accuracy(net, "test") for net in trained_nets], dtype=torch.double)
         weights = sum(parameter.numel() for parameter in trained_nets[0].parameters())
-        print(f"  {name:10} mean {scores.mean():.4f}  ({', '.join(f'{s:.4f}' for s in scores)})  {weights:,} parameters")
+        print(
+            f"  {name:10} mean {scores.mean():.4f}  ({', '.join(f'{s:.4f}' for s in scores)})  {weights:,} parameters"
+        )
     return nets["best"][0]
 
 
 def main() -> None:
     """Searches, compares, exports, and runs the exported file in an interpreter that cannot import graphnas."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=32)
+    parser.add_argument("--trials", type=int, default=24)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--directory", type=Path, default=Path("runs/demo"))
     options = parser.parse_args()
@@ -118,7 +120,9 @@ def main() -> None:
     net = compare(child, gn.specialize(digits_space, gn.default(digits_space)))
     file = options.directory / "child.py"
     gn.export(child, file, weights=net.state_dict(), arch=best.arch)
-    print(f"\nWrote {file} and {file.with_suffix('.safetensors').name}: the best network with the first seed's weights.")
+    print(
+        f"\nWrote {file} and {file.with_suffix('.safetensors').name}: the best network with the first seed's weights."
+    )
     print(f"  here:                                  {accuracy(net, 'test'):.4f}", flush=True)
     shown = subprocess.run([sys.executable, "-I", str(CHECK), str(file)], check=True, capture_output=True, text=True)
     print(f"  an interpreter that has no graphnas:   {shown.stdout.strip()}")

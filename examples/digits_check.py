@@ -28,7 +28,8 @@ def main(file: Path) -> None:
     sys.path.insert(0, str(Path(__file__).parent))
     training = importlib.import_module("digits_training")
     spec = importlib.util.spec_from_file_location("child", file)
-    assert spec is not None and spec.loader is not None
+    if spec is None or spec.loader is None:
+        raise SystemExit(f"{file} is no Python file")
     child = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(child)
     net = child.build()

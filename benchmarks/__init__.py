@@ -1,0 +1,1 @@
+"""Where every figure that a document claims comes from: `python -m benchmarks --list`."""
