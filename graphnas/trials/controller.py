@@ -91,7 +91,7 @@ class Controller:
         """What ran when an earlier controller died is taken if it left a result, else started again."""
         for item in self.store.attempts("running"):
             directory = self.store.attempt_directory(item.number, item.attempt)
-            kill_left_over(item.pid, item.started)
+            kill_left_over(item.pid, item.started, directory)
             if attempt.result(directory) is None:
                 self.store.requeue(item.number, crashed=False)
             else:

@@ -15,6 +15,9 @@ from graphnas.trials import attempt, spec
 from graphnas.trials.executor import Handle, Outcome, Task
 from graphnas.trials.worker import INSIDE
 
+# Names the attempt in the environment of its process and of everything that this starts.
+MARK = "GRAPHNAS_TRIAL"
+
 
 @dataclass(frozen=True, slots=True)
 class _Running:
@@ -50,18 +53,19 @@ class Processes:
                 stdout=out,
                 stderr=err,
                 start_new_session=True,
-                env=self._environment(),
+                env=self._environment(task.directory),
             )
         self._running[task.trial.number] = _Running(process, time.monotonic())
         return Handle(process.pid, started_at(process.pid))
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, directory: Path) -> dict[str, str]:
         """Ours, graphnas importable, and the processors shared out unless the caller said how."""
         root = str(Path(__file__).parents[2])
         paths = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
         threads = str(max(1, len(os.sched_getaffinity(0)) // self._workers) if hasattr(os, "sched_getaffinity") else 1)
         shared = {name: os.environ.get(name, threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-        return {**os.environ, **shared, INSIDE: "1", "PYTHONPATH": os.pathsep.join([*paths, root])}
+        own = {INSIDE: "1", MARK: str(directory), "PYTHONPATH": os.pathsep.join([*paths, root])}
+        return {**os.environ, **shared, **own}
 
     def poll(self) -> list[tuple[int, Outcome]]:
         """The trials whose processes ended, or were killed for their time, since the last call."""
@@ -106,8 +110,28 @@ def started_at(pid: int) -> str | None:
     return stat.rpartition(")")[2].split()[19]
 
 
-def kill_left_over(pid: int | None, started: str | None) -> None:
-    """Kills a trial of a controller that died, if its process is still the one that was started then."""
+def kill_left_over(pid: int | None, started: str | None, directory: Path) -> None:
+    """Kills what is left of an attempt whose controller died.
+
+    Args:
+        pid: of its process, if it was noted.
+        started: when that process started; a later process of the same number is left alone.
+        directory: of the attempt, by which the processes are known that it started.
+    """
     if pid is not None and started is not None and started_at(pid) == started:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
+    for other in _marked(directory):
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(other, signal.SIGKILL)
+
+
+def _marked(directory: Path) -> list[int]:
+    """The processes of an attempt; none where the system does not show environments."""
+    mark = f"{MARK}={directory.resolve()}".encode()
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if mark in environment.read_bytes().split(b"\0"):
+                found.append(int(environment.parent.name))
+    return found

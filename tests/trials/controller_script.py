@@ -1,4 +1,4 @@
-"""A search in a process that tests kill: `python controller_script.py DIRECTORY TRIALS`."""
+"""A search in a process that tests kill: `python controller_script.py DIRECTORY TRIALS [FUNCTION]`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.trials import evaluations
 if __name__ == "__main__":
     search(
         flat(4, 4, 4),
-        evaluations.slow,
+        getattr(evaluations, sys.argv[3] if len(sys.argv) > 3 else "slow"),
         RegularizedEvolution(population=4, tournament=2),
         trials=int(sys.argv[2]),
         directory=sys.argv[1],

@@ -90,3 +90,8 @@ def leaves_child(trial: Trial) -> float:
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     (trial.directory / "pid").write_text(str(process.pid), encoding="utf-8")
     return 1.0
+
+
+def hangs_once_with_child(trial: Trial) -> float:
+    """Hangs as `hangs_with_child` at its first attempt, and succeeds at the next."""
+    return 1.0 if trial.directory.name != "a1" else hangs_with_child(trial)

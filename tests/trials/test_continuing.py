@@ -93,10 +93,10 @@ def test_a_strategy_that_does_not_repeat_itself_is_refused(tmp_path: Path) -> No
 
 
 # ---------------------------------------------------------------- kill -9
-def start(directory: Path, trials: int = 12) -> subprocess.Popen[bytes]:
+def start(directory: Path, trials: int = 12, function: str = "slow") -> subprocess.Popen[bytes]:
     """A search in a process group of its own."""
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.trials.controller_script", str(directory), str(trials)],
+        [sys.executable, "-m", "tests.trials.controller_script", str(directory), str(trials), function],
         cwd=ROOT,
         start_new_session=True,
     )
@@ -138,6 +138,19 @@ def test_kill_9_of_the_controller_leaves_no_orphan_and_changes_nothing(tmp_path:
     with sqlite3.connect(tmp_path / "killed" / schema.NAME) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert connection.execute("SELECT sum(attempt) > 12 FROM trial").fetchone() == (1,)
+
+
+def test_what_a_trial_started_before_kill_9_is_killed_by_the_next_search(tmp_path: Path) -> None:
+    process = start(tmp_path, 1, "hangs_once_with_child")
+    left = tmp_path / "trials" / "000001" / "a1" / "pid"
+    while not (left.exists() and left.read_text()):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    assert start(tmp_path, 1, "hangs_once_with_child").wait() == 0
+    assert not alive(int(left.read_text()))
+    assert tried(Study(tmp_path))[0][1:] == ({"accuracy": 1.0}, "complete")
 
 
 def test_a_result_that_a_dead_controller_never_saw_is_taken(tmp_path: Path) -> None:
