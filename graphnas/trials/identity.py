@@ -22,7 +22,7 @@ from graphnas.version import VERSION
 # Column of the store → what a person calls it.
 _IDENTITY = {
     "space_hash": "space",
-    "objectives": "objectives",
+    "objective": "objectives",
     "metrics": "metrics",
     "parameters": "parameters",
     "strategy": "strategy",
@@ -39,7 +39,7 @@ def row_of(problem: Problem, strategy: Strategy, seed: int, lag: int, name: str)
         "strategy": described(strategy),
         "seed": seed,
         "lag": lag,
-        "environment": json.dumps(environment()),
+        "env": json.dumps(environment()),
         "created": time.time(),
     }
 

@@ -79,7 +79,7 @@ class Problem:
         fixed = {name: encoding.value(value, {}) for name, value in self.fixed.items()}
         parameters = {"fixed": fixed, "searched": dict(self.labels)}
         return {
-            "objectives": json.dumps(dict(self.objectives)),
+            "objective": json.dumps(dict(self.objectives)),
             "metrics": json.dumps(metrics),
             "parameters": json.dumps(parameters),
         }

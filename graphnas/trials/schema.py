@@ -11,9 +11,9 @@ VERSION = 1  # PRAGMA user_version
 NAME = "study.db"
 _TABLES = """
 CREATE TABLE study(
-    name TEXT NOT NULL, space_hash TEXT NOT NULL, objectives TEXT NOT NULL, metrics TEXT NOT NULL,
+    name TEXT NOT NULL, space_hash TEXT NOT NULL, objective TEXT NOT NULL, metrics TEXT NOT NULL,
     parameters TEXT NOT NULL, strategy TEXT NOT NULL, seed INTEGER NOT NULL, lag INTEGER NOT NULL,
-    environment TEXT NOT NULL, created REAL NOT NULL);
+    env TEXT NOT NULL, created REAL NOT NULL);
 CREATE TABLE trial(
     id INTEGER PRIMARY KEY, key TEXT NOT NULL, arch TEXT NOT NULL, parameters TEXT NOT NULL,
     same_as INTEGER REFERENCES trial(id), proposal TEXT, state TEXT NOT NULL, attempt INTEGER NOT NULL DEFAULT 0,

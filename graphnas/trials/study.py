@@ -54,7 +54,7 @@ class Study:
     @property
     def objectives(self) -> dict[str, str]:
         """Metric → "maximize" or "minimize"."""
-        found: dict[str, str] = json.loads(self._row["objectives"])
+        found: dict[str, str] = json.loads(self._row["objective"])
         return found
 
     @property
