@@ -61,7 +61,9 @@ def _trace(
         times = interleaved(works, ROUNDS)
     rows += [spread(found).row(f"{name}: {work}, CPU ms") for work, found in times.items()]
     excess = [trace - 2 * forward for trace, forward in zip(times["trace"], times["forward"], strict=True)]
-    compared = {f"{name}.trace_less_two_forwards_ms": (excess, ALLOWANCE_MS)}
+    compared: dict[str, tuple[list[float], float | None]] = {
+        f"{name}.trace_less_two_forwards_ms": (excess, ALLOWANCE_MS)
+    }
     if "symbolic_trace" in times:
         bar = 2.0 if name in LIKE_FX else None
         compared[f"{name}.trace_per_symbolic_trace"] = (ratios(times["trace"], times["symbolic_trace"]), bar)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from typing import Any
@@ -55,7 +54,7 @@ def run() -> Report:
     figures["random_child.lines_ratio"] = max(row["random_lines_ratio"] for row in rows)
     figures["longest_line"] = max(row["longest_line"] for row in rows)
     absent = []
-    if shutil.which("ruff") or _has_ruff():
+    if _has_ruff():
         figures["lint_findings"] = sum(_findings(text) for text in sources.values())
     else:
         absent.append("lint findings: ruff is not installed")

@@ -1,0 +1,5 @@
+"""`python -m graphnas` is `graphnas`."""
+
+from graphnas.cli import main
+
+main()

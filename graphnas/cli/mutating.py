@@ -1,0 +1,62 @@
+"""The verb `mutate`: rules make a space of a graph, and say what they did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from graphnas.cli import loading
+from graphnas.cli.output import Allow, AsJson, answer
+from graphnas.errors import GraphError
+from graphnas.ir import storing
+from graphnas.ir.graph import Graph
+
+
+def mutate(
+    file: Annotated[Path, typer.Argument(help="The graph file.")],
+    rules: Annotated[str, typer.Argument(help="A rule, or a list of them: rules.py:rules or package.module:rules.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The space file to write; else only explain.")
+    ] = None,
+    allow: Allow = None,
+    as_json: AsJson = False,
+) -> None:
+    """Apply rules to a graph, and say what each matched, what it passed over, and why."""
+    from graphnas.mutations.mutate import mutate as apply
+
+    space = loading.graph(file, allow)
+    explained: list[Any] = []
+    for rule in _rules(rules):
+        explained.append(_explanation(rule, space))
+        space = apply(space, rule)
+    if output is not None:
+        storing.save(space, output)
+    reports = [item if isinstance(item, dict) else item.as_dict() for item in explained]
+    data = {"rules": reports, "choices": _choices(space), "file": str(output) if output else None}
+    text = "\n\n".join(item["rule"] if isinstance(item, dict) else str(item) for item in explained)
+    text += f"\n\n{len(space.choices)} choices" + (f"; wrote {output}" if output else "")
+    answer(data, text, as_json)
+
+
+def _rules(text: str) -> tuple[Any, ...]:
+    found = loading.named(text)
+    rules = tuple(found) if isinstance(found, Iterable) else (found,)
+    wrong = [rule for rule in rules if not callable(rule)]
+    if wrong or not rules:
+        raise GraphError(
+            f"{text} is {'no rule' if wrong else 'empty'}: {(wrong or ['no rules'])[0]!r:.100}\n  at the command line. "
+            "A rule is a Swap, Value or Skip, or a function of a graph that gives a graph."
+        )
+    return rules
+
+
+def _explanation(rule: Any, graph: Graph) -> Any:
+    """What a rule of ours says of itself; of a plain function its name."""
+    return rule.explain(graph) if hasattr(rule, "explain") else {"rule": getattr(rule, "__name__", repr(rule))}
+
+
+def _choices(space: Graph) -> dict[str, list[object]]:
+    return {label: list(choice.options) for label, choice in space.choices.items()}

@@ -1,0 +1,64 @@
+"""How verbs speak: a text for people, with --json one object for programs, complaints on the standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from graphnas.errors import GraphNASError
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="The file to write.")]
+Allow = Annotated[
+    list[str] | None, typer.Option("--allow", help="A module beyond torch that the graph may name; repeatable.")
+]
+
+
+def answer(data: Mapping[str, Any], text: str, as_json: bool) -> None:
+    """Prints a result."""
+    print(json.dumps(data, indent=2) if as_json else text.rstrip("\n"))
+
+
+def complain(message: str) -> None:
+    """Prints an error, red on a terminal."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+
+        Console(stderr=True).print(message, style="red", markup=False, highlight=False)
+    else:
+        print(message, file=sys.stderr)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Rows in columns, drawn by rich; for files and pipes as wide as they are."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    drawn = Table(*columns, box=SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        drawn.add_row(*map(str, row))
+    console = Console(width=None if sys.stdout.isatty() else 240, no_color=not sys.stdout.isatty())
+    with console.capture() as captured:
+        console.print(drawn, markup=False)
+    return "\n".join(line.rstrip() for line in captured.get().strip("\n").splitlines())
+
+
+def write(path: Path, text: str) -> None:
+    """Replaces a file whole or not at all.
+
+    Raises:
+        GraphNASError: it cannot be written.
+    """
+    from graphnas.trials import files
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write(path, text)
+    except OSError as error:
+        raise GraphNASError(f"the file cannot be written: {error}\n  at {path}. Choose another place.") from error
