@@ -40,13 +40,15 @@ def _filled(word: str, trial: Trial) -> str:
     return word
 
 
-def _last(printed: str, command: str) -> Any:
+def _last(printed: str, command: str) -> float | dict[str, float]:
     for line in reversed(printed.splitlines()):
         try:
-            found = json.loads(line)
+            found: Any = json.loads(line)
         except json.JSONDecodeError:
             continue
-        if isinstance(found, int | float | dict):
+        if isinstance(found, int | float):
+            return float(found)
+        if isinstance(found, dict):
             return found
     raise TrialError(
         f"the command printed no result\n  at {command}. "

@@ -15,16 +15,10 @@ from graphnas.version import VERSION
 
 REQUIRED = ("torch", "numpy", "scipy", "networkx", "onnx", "tensorboard", "safetensors", "typer", "rich")
 OPTIONAL = {  # package → extra, and what it is for
-    "onnxruntime": ("latency", "measuring latency"),
-    "onnxscript": ("latency", "measuring latency"),
-    "openvino": ("openvino", "measuring latency with OpenVINO"),
-    "optuna": ("optuna", "Optuna's samplers as strategies"),
-    "ray": ("ray", "trials on many machines"),
     "scikit-learn": ("demo", "the demo's data"),
-    "torchvision": ("zoo", "published networks"),
-    "timm": ("zoo", "published networks"),
-    "transformers": ("zoo", "published networks"),
-    "matplotlib": ("plots", "plots"),
+    "torchvision": ("zoo", "published networks to begin with"),
+    "timm": ("zoo", "published networks to begin with"),
+    "transformers": ("zoo", "published networks to begin with"),
 }
 PROBES = {  # package → code that fails where it is installed but does not work, and what to do then
     "torch": ("import torch; torch.zeros(1) + 1", "pip install --force-reinstall torch"),

@@ -37,7 +37,7 @@ def mutate(
     reports = [item if isinstance(item, dict) else item.as_dict() for item in explained]
     data = {"rules": reports, "choices": _choices(space), "file": str(output) if output else None}
     text = "\n\n".join(item["rule"] if isinstance(item, dict) else str(item) for item in explained)
-    text += f"\n\n{len(space.choices)} choices" + (f"; wrote {output}" if output else "")
+    text += f"\n\nchoices: {len(space.choices)}" + (f"; wrote {output}" if output else "")
     answer(data, text, as_json)
 
 

@@ -101,7 +101,8 @@ def strategy(wanted: str | dict[str, Any]) -> Strategy | None:
         return None
     if name not in STRATEGIES:
         raise TrialError(
-            f"there is no strategy {name!r}; there are {', '.join(STRATEGIES)}\n  at strategy.{nearest(name, STRATEGIES)}"
+            f"there is no strategy {name!r}; there are {', '.join(STRATEGIES)}\n"
+            f"  at strategy.{nearest(name, STRATEGIES)}"
         )
     make: Callable[..., Strategy] = STRATEGIES[name]
     try:

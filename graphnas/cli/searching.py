@@ -12,6 +12,7 @@ import typer
 from graphnas.cli import loading, runfile, studies
 from graphnas.cli.output import AsJson, answer, complain
 from graphnas.errors import TrialError
+from graphnas.trials.study import Study
 
 FAILED, INTERRUPTED = 3, 130
 
@@ -65,7 +66,7 @@ def search(
         raise typer.Exit(FAILED)
 
 
-def _search(run: runfile.Run, file: Path) -> studies.Study:
+def _search(run: runfile.Run, file: Path) -> Study:
     from graphnas.trials.search import search as begin
 
     if not run.space:

@@ -1,0 +1,114 @@
+"""What the user did wrong is a message and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+ROWS = [
+    ("trace net.py:factory -i 2,4,8,8 -o m.json", "three channels, please"),
+    ("trace net.py:factori -i 2,3,8,8 -o m.json", "Did you mean 'factory'"),
+    ("trace net.py:broken -i 2,3,8,8 -o m.json", "no such checkpoint"),
+    ("trace net.py:number -i 2,3,8,8 -o m.json", "is no function"),
+    ("trace nets.py:factory -i 2,3,8,8 -o m.json", "there is no file nets.py"),
+    ("trace nets:factory -i 2,3,8,8 -o m.json", "cannot be imported"),
+    ("trace factory -i 2,3,8,8 -o m.json", "names no object"),
+    ("trace net.py:factory -i 2,3,x,8 -o m.json", "is no shape"),
+    ("trace net.py:factory -i 2,3:flout32 -o m.json", "Did you mean"),
+    ("trace net.py:factory -i 2,3,8,8 -o nowhere/m.json", "cannot be written"),
+    ("mutate model.json rules.py:nothing", "conv1"),
+    ("mutate model.json rules.py:empty", "is empty"),
+    ("mutate model.json rules.py:wrong", "is no rule"),
+    ("mutate missing.json rules.py:rules", "missing.json"),
+    ("space show cut.json", "cut.json"),
+    ("emit space.json --arch wrong.json", "Did you mean"),
+    ("emit space.json --arch list.json", "an architecture is an object"),
+    ("emit space.json --arch missing.json", "missing.json"),
+    ("emit space.json --weights model.safetensors", "Give -o"),
+    ("emit model.json -o c.py --weights net.py", "the weights cannot be read"),
+    ("search space.json", "one way to evaluate"),
+    ("search space.json --evaluate evaluation.py:evaluat -d r", "Did you mean"),
+    ("search space.json --evaluate evaluation.py:evaluate -d r --strategy randon", "Did you mean 'random'"),
+    ("search typo.toml", "Did you mean 'directory'"),
+    ("search kind.toml", "trials must be int"),
+    ("search cut.toml", "cut.toml"),
+    ("show nowhere", "nowhere"),
+    ("export nowhere -o c.py", "nowhere"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), ROWS, ids=[row[0] for row in ROWS])
+def test_user_error_is_a_message(run: Run, space: Path, folder: Path, words: str, message: str) -> None:
+    (folder / "cut.json").write_text(space.read_text()[:200])
+    (folder / "wrong.json").write_text('{"act": "tanhh"}')
+    (folder / "list.json").write_text("[]")
+    (folder / "typo.toml").write_text('space = "space.json"\ndirectori = "runs"')
+    (folder / "kind.toml").write_text('space = "space.json"\ntrials = "many"')
+    (folder / "cut.toml").write_text("space = ")
+    files = sorted(folder.iterdir())
+    answer = run(*words.split())
+    assert answer.code == 1
+    assert message in answer.err
+    assert "Traceback" not in answer.err
+    assert answer.out == ""
+    assert sorted(path for path in folder.iterdir() if path.name not in ("__pycache__", "r")) == [
+        path for path in files if path.name != "__pycache__"
+    ]
+
+
+@pytest.mark.parametrize("words", ["nothing", "trace", "space size", "trace net.py:factory -o m.json", "ls --jsn"])
+def test_usage_error_is_code_two(run: Run, words: str) -> None:
+    assert run(*words.split()).code == 2
+
+
+def test_search_with_failed_trials_is_code_three(run: Run, space: Path) -> None:
+    answer = run(
+        "search", space, "--evaluate", "evaluation.py:fails", "-d", "runs/bad", "-n", 5, "--strategy", "random"
+    )
+    assert answer.code == 3
+    assert "trials failed" in answer.err
+    assert "diverged" in run("show", "runs/bad").out
+
+
+def test_search_by_a_failing_command_is_code_three(run: Run, space: Path) -> None:
+    command = ("--", sys.executable, "-c", "raise SystemExit(4)")
+    assert run("search", space, "-d", "runs/bad", "-n", 1, *command).code == 3
+    assert "ended with code 4" in run("show", "runs/bad").out
+
+
+def test_search_by_a_silent_command_is_code_three(run: Run, space: Path) -> None:
+    assert run("search", space, "-d", "runs/bad", "-n", 1, "--", sys.executable, "-c", "print('fine')").code == 3
+    assert "printed no result" in run("show", "runs/bad").out
+
+
+def test_interrupted_search_is_code_130_and_goes_on(run: Run, space: Path, folder: Path) -> None:
+    (folder / "slow.py").write_text("import time\n\ndef evaluate(trial):\n    time.sleep(1)\n    return 0.5\n")
+    words = ["search", "space.json", "--evaluate", "slow.py:evaluate", "-d", "runs/slow", "-n", "6", "-j", "1"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "graphnas", *words], cwd=folder, env=environment, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    line = process.stderr.readline()  # the first trial has ended
+    assert "trial 1" in line
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    rest = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, rest
+    assert "to go on: graphnas search" in rest
+    assert run(*words, "--json").data["states"] == {"complete": 6}
+
+
+def test_help_loads_no_torch(folder: Path) -> None:
+    code = "import sys; sys.argv = ['graphnas', 'search', '--help']\nfrom graphnas.cli import main\n"
+    code += "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\nassert 'torch' not in sys.modules"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=environment)
