@@ -88,7 +88,7 @@ def test_only_tracing_imports_torch_fx() -> None:
     assert {item.room for item in fx} <= {"tracing"}, list(map(str, fx))
 
 
-@pytest.mark.parametrize("module", ["graphnas", "graphnas.ir.storing", "graphnas.strategies.table"])
+@pytest.mark.parametrize("module", ["graphnas", "graphnas.ir.storing", "graphnas.strategies.table", "graphnas.cli"])
 def test_module_loads_without_torch(module: str) -> None:
     code = f"import {module}, sys; print(*sorted({{name.split('.')[0] for name in sys.modules}} & {set(HEAVY)!r}))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
