@@ -10,7 +10,7 @@ demo: .venv/ready
 	$(BIN)/python -m examples.digits
 
 test: .venv/ready
-	$(BIN)/python -m pytest -q -n 2 -m 'not slow'
+	$(BIN)/python -m pytest -q -n 2 -m 'not slow and not zoo'
 
 slow: .venv/ready
 	$(BIN)/python -m pytest -q -n 2 -m slow
