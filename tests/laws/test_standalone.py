@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -64,12 +63,11 @@ def _is_known(module: str) -> bool:
     return root == "torch" or root in sys.stdlib_module_names
 
 
-@pytest.mark.skipif(shutil.which("ruff") is None, reason="ruff is not installed")
 @pytest.mark.parametrize("network", NETWORKS, ids=repr)
 def test_child_passes_a_linter(network: Network, tmp_path: Path) -> None:
     space = space_of(network)
     (tmp_path / "default.py").write_text(emit(graph_of(network)))
     (tmp_path / "child.py").write_text(emit(specialize(space, sample(space, 2))))
-    command = ["ruff", "check", "--isolated", "--select", "E,F,W,I", "--line-length", "99", str(tmp_path)]
+    command = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "E,F,W,I", "--line-length", "99", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
