@@ -184,7 +184,7 @@ class _Scope:
             return ()
         nodes = [item] if isinstance(item, Node) else [node for inner in item.regions() for node in inner.items if isinstance(node, Node)]
         found = (self._position(name) for node in nodes for name in node.after)
-        own = len(self.positions)
+        own = self.positions[id(item)]  # what is within a call is in order there
         return tuple(sorted({place for place in found if place is not None and place != own}))
 
     def _position(self, name: str) -> int | None:

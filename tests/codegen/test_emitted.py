@@ -180,3 +180,28 @@ def test_export_on_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch
 def test_a_bare_parameter_without_weights_is_refused() -> None:
     with pytest.raises(gn.EmitError, match="class_token"):
         gn.build(gn.trace(vit_small(), *images(2)))
+
+
+class Stale(nn.Module):
+    """Reads a value after an activation has written into it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(6, 6)
+        self.activation = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The sum of what was written into and what was written."""
+        x = self.linear(x)
+        y = self.activation(x)
+        return torch.tanh(x) + y
+
+
+def test_a_call_with_an_order_of_its_own_inside_can_stand_in_an_arm() -> None:
+    model = nn.Sequential(Stale(), Stale(), nn.Linear(6, 2))
+    inputs = (torch.randn(3, 6),)
+    space = gn.mutate(gn.trace(model, *inputs), gn.Swap(nn.ReLU, {"silu": nn.SiLU}), gn.Swap(Stale, {"linear": lambda _: nn.Linear(6, 6)}))
+    supernet = gn.build(space, model.state_dict())
+    for arch in gn.enumerate_archs(space):
+        child = gn.build(gn.specialize(space, arch), supernet.state_dict())
+        assert torch.equal(supernet(*inputs, plan=arch), child(*inputs))
