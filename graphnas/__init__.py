@@ -8,7 +8,9 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from graphnas.version import VERSION as __version__
+from graphnas import version
+
+__version__ = version.VERSION
 
 _NAMES = {
     "ArchError": "errors", "ConstraintError": "errors", "EmitError": "errors", "GraphError": "errors",
@@ -16,7 +18,8 @@ _NAMES = {
     "Choice": "ir.choice", "TRAINING": "ir.choice", "Graph": "ir.graph",
     "canonical": "ir.specialize", "default": "ir.specialize", "specialize": "ir.specialize",
     "enumerate_archs": "ir.sampling", "neighbors": "ir.sampling", "sample": "ir.sampling",
-    "verify": "ir.verify", "load": "ir.storing", "save": "ir.storing", "to_json": "ir.storing", "from_json": "ir.storing",
+    "verify": "ir.verify",
+    "load": "ir.storing", "save": "ir.storing", "to_json": "ir.storing", "from_json": "ir.storing",
     "Tracer": "tracing.tracer", "trace": "tracing.tracer", "to_fx": "tracing.fx",
     "Skip": "mutations.skip", "Swap": "mutations.swap", "Value": "mutations.value", "mutate": "mutations.mutate",
     "build": "codegen.build", "emit": "codegen.emit", "export": "codegen.export",
@@ -24,7 +27,7 @@ _NAMES = {
     "StopTrial": "trials.trial", "Study": "trials.study", "Trial": "trials.trial", "search": "trials.search",
 }  # fmt: skip
 
-__all__ = ["__version__", *_NAMES]  # noqa: PLE0604
+__all__ = ["__version__", *_NAMES]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,1 @@
+"""From a graph to source, and from source to a network."""

@@ -287,7 +287,9 @@ class Writer:
             for condition in when[1:]:
                 test = Apply("and", (test, condition))
             opposite = self.when and _is_opposite(self.when, when)
-            self.lines.append(Line(self.indent, text("else:") if opposite else self._named(concat("if ", term_code(test), ":"))))
+            self.lines.append(
+                Line(self.indent, text("else:") if opposite else self._named(concat("if ", term_code(test), ":")))
+            )
             self.indent += 1
         self.when = when
 
@@ -326,7 +328,9 @@ class Writer:
 def _is_opposite(first: tuple[Arg, ...], second: tuple[Arg, ...]) -> bool:
     if len(first) != 1 or len(second) != 1:
         return False
-    return second[0] == Apply("not", (first[0],)) or first[0] == Apply("not", (second[0],)) and isinstance(second[0], Training)
+    return second[0] == Apply("not", (first[0],)) or (
+        first[0] == Apply("not", (second[0],)) and isinstance(second[0], Training)
+    )
 
 
 def _pattern(names: dict[tuple[int | str, ...], str], prefix: tuple[int | str, ...], item: Item) -> str:

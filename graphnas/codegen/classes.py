@@ -92,13 +92,17 @@ def _holes(instance: Instance) -> list[tuple[Hole, bool]]:
 class Unifier:
     """Makes the class of instances with equal skeletons."""
 
-    def __init__(self, number: int, name: str, instances: Sequence[Instance], classes: Sequence[Class], ties: Sequence[Code]) -> None:
+    def __init__(
+        self, number: int, name: str, instances: Sequence[Instance], classes: Sequence[Class], ties: Sequence[Code]
+    ) -> None:
         self._instances, self._classes, self._ties = instances, classes, ties
         self.result = Class(number, name)
         self._columns = [_holes(instance) for instance in instances]
         self._parameters: dict[str, list[Hole]] = {}
         self._attributes: list[str] = []
-        self._texts = [self._column([holes[place] for holes in self._columns]) for place in range(len(self._columns[0]))]
+        self._texts = [
+            self._column([holes[place] for holes in self._columns]) for place in range(len(self._columns[0]))
+        ]
         self._defaults()
         self.constructions = self._constructions()
         self._write()
@@ -179,7 +183,8 @@ class Unifier:
         texts = iter(zip(self._texts, (hole for hole, _ in self._columns[0])))
         init = [self._fill(code.parts, texts) for code in instance.init]
         bodies = [
-            (body, [(line.indent, self._fill(line.code.parts, texts)) for line in body.lines]) for body in instance.bodies
+            (body, [(line.indent, self._fill(line.code.parts, texts)) for line in body.lines])
+            for body in instance.bodies
         ]
         lines = [f"class {self.result.name}({instance.base}):"]
         if init or self.result.parameters or self._ties:
@@ -190,7 +195,9 @@ class Unifier:
                 lines += wrapped(f"        {line}")
         for number, (body, written) in enumerate(bodies):
             lines += [""] if len(lines) > 1 else []
-            lines += wrapped(f"    def forward{f'_{number}' if number else ''}({', '.join(['self', *body.parameters])}):")
+            lines += wrapped(
+                f"    def forward{f'_{number}' if number else ''}({', '.join(['self', *body.parameters])}):"
+            )
             for indent, line in written:
                 lines += wrapped(f"        {'    ' * indent}{line}")
         self.result.lines = lines if len(lines) > 1 else [*lines, "    pass"]
@@ -209,7 +216,9 @@ class Unifier:
                     made = f"{self._classes[group].name}("
                     for name, hole in arguments:
                         default = self._classes[group].parameters[name]
-                        shown = Hole(hole.text, argument=True, keyword="" if default is None else name, default=default or "")
+                        shown = Hole(
+                            hole.text, argument=True, keyword="" if default is None else name, default=default or ""
+                        )
                         made += self._argument(made, shown, next(texts)[0])
                     written += f"{made})"
                 case _:

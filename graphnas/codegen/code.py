@@ -1,4 +1,4 @@
-"""Pieces of source text: strings, values of a scope that have no name yet, and holes that instances of a class may fill."""
+"""Pieces of source: strings, values of a scope that have no name yet, and holes that instances of a class may fill."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ class Construction:
 Part: TypeAlias = str | Local | Hole | Construction
 
 # How tightly the outermost operator of an expression binds.
-LAMBDA, CONDITIONAL, OR, AND, NOT, COMPARISON, BIT_OR, BIT_XOR, BIT_AND, SHIFT, SUM, PRODUCT, UNARY, POWER, ATOM = range(15)
+LAMBDA, CONDITIONAL, OR, AND, NOT, COMPARISON, BIT_OR, BIT_XOR, BIT_AND, SHIFT, SUM, PRODUCT, UNARY, POWER, ATOM = (
+    range(15)
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from graphnas.codegen.expressions import term_code
 from graphnas.codegen.form import Literal, Plan
 from graphnas.codegen.literals import as_name, is_identifier, literal, spelled
 from graphnas.codegen.signatures import is_stateless, parameters
-from graphnas.codegen.table import MODULE_DICT, MODULE_LIST, SEQUENTIAL, Table
+from graphnas.codegen.table import MODULE_DICT, MODULE_LIST, PARAMETER_LIST, SEQUENTIAL, Table
 from graphnas.codegen.writes import Writes
 from graphnas.errors import EmitError
 from graphnas.ir.choice import Apply, Choice, Expr, choices_in
@@ -118,15 +118,17 @@ class Builder:
     def _elastic(self, built: Code, config: Mapping[str, Arg]) -> Code:
         """A layer whose configuration the plan decides: `runtime.Elastic(lambda plan: ..., {label: domain})`."""
         choices = dict.fromkeys(choices_in(tuple(config.values())))
-        domains = (
-            concat(_label(choice), f": {literal(choice.domain, 'a domain')}") for choice in choices
-        )
+        domains = (concat(_label(choice), f": {literal(choice.domain, 'a domain')}") for choice in choices)
         return call("runtime.Elastic", [concat("lambda plan: ", built), concat("{", separated(domains), "}")])
 
     # ------------------------------------------------------------ tensors and slots
     def lines(self, path: str) -> list[Code]:
         """The lines that build and register what is directly below a path."""
-        return [self._line(child, self.table.names[child.path]) for child in self.table.children[path] if self._wanted(child)]
+        return [
+            self._line(child, self.table.names[child.path])
+            for child in self.table.children[path]
+            if self._wanted(child)
+        ]
 
     def _wanted(self, child: Entry) -> bool:
         # The tensors of a layer are registered by it; a tie is made when all is built.
@@ -135,24 +137,32 @@ class Builder:
 
     def _line(self, child: Entry, name: str) -> Code:
         if child.same_as:
-            return concat(f"self.{name} = ", self._placeholder(child))
+            return self._registered(child, name, self._placeholder(child))
         match child.kind:
             case "parameter":
                 made = call("torch.empty", self._tensor_arguments(child, name))
                 frozen = [] if child.config.get("requires_grad", True) else [text("requires_grad=False")]
-                return concat(f"self.{name} = ", call("nn.Parameter", [made, *frozen]))
+                return self._registered(child, name, call("nn.Parameter", [made, *frozen]))
             case "buffer" | "constant":
                 return self._buffer(child, name)
+            case "none" if child.type == "module":
+                return self._registered(child, name, text("None"))
             case "none":
-                return text(f"self.{name} = None" if child.type == "module" else f'self.register_{child.type}("{name}", None)')
+                return call(f"self.register_{child.type}", [text(literal(name)), text("None")])
             case "layer" | "module":
-                code = self.module(child)
-                return concat(f"self.{name} = ", code) if is_identifier(name) else concat(f'self.add_module("{name}", ', code, ")")
-        raise EmitError(
-            f"module {child.path!r} is {child.kind}"
-            + (f": {child.config.get('reason')} ({child.config.get('file')}:{child.config.get('line')})" if child.kind == "opaque" else "")
-            + "; it cannot be written as source"
-        )
+                return self._registered(child, name, self.module(child))
+        place = f" ({child.config.get('file')}:{child.config.get('line')})" if child.kind == "opaque" else ""
+        reason = f": {child.config.get('reason')}{place}" if child.kind == "opaque" else ""
+        raise EmitError(f"module {child.path!r} is {child.kind}{reason}; it cannot be written as source")
+
+    def _registered(self, child: Entry, name: str, code: Code) -> Code:
+        """The line that registers what is built; in a container the name is a number or a key."""
+        if is_identifier(name):
+            return concat(f"self.{name} = ", code)
+        if self.table.base(child.path.rpartition(".")[0]) == PARAMETER_LIST:
+            return call("self.append", [code])
+        register = "register_parameter" if child.kind == "parameter" else "add_module"
+        return call(f"self.{register}", [text(literal(name)), code])
 
     def _placeholder(self, child: Entry) -> Code:
         # Holds the place in the order of registration until the tie is made.
@@ -160,7 +170,10 @@ class Builder:
 
     def _tensor_arguments(self, entry: Entry, name: str) -> list[Code]:
         shape, dtype = _largest(entry.config["shape"]), entry.config.get("dtype")
-        dims = [Code((Hole(literal(size), size, (f"{name}_size", f"{name}_size_{place}")),)) for place, size in enumerate(shape)]
+        dims = [
+            Code((Hole(literal(size), size, (f"{name}_size", f"{name}_size_{place}")),))
+            for place, size in enumerate(shape)
+        ]
         arguments = dims or [text("()")]
         if dtype is not None and dtype.name != _FLOAT32:
             arguments.append(text(f"dtype={spelled(dtype.name, entry.path)}"))
@@ -168,7 +181,11 @@ class Builder:
 
     def _buffer(self, entry: Entry, name: str) -> Code:
         value = entry.config.get("value")
-        made = call("torch.empty", self._tensor_arguments(entry, name)) if value is None else self._valued(entry, name, value)
+        made = (
+            call("torch.empty", self._tensor_arguments(entry, name))
+            if value is None
+            else self._valued(entry, name, value)
+        )
         keeps = entry.kind == "buffer" and entry.config.get("persistent", True)
         return call("self.register_buffer", [text(f'"{name}"'), made, *([] if keeps else [text("persistent=False")])])
 
@@ -261,5 +278,3 @@ def _spaced(parts: Sequence[Part]) -> list[Part]:
 def _argument_text(part: Part) -> str:
     assert isinstance(part, Hole)  # stateless layers hold constants alone
     return (f"{part.keyword}=" if part.keyword else "") + part.text
-
-

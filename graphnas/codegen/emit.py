@@ -89,7 +89,11 @@ class _Emission:
                 heights[path] = 1 + max(inner, default=0)
             return heights[path]
 
-        rows = [row for row in self._graph.modules if row.kind == "module" and not row.same_as and row.path in self._table.names]
+        rows = [
+            row
+            for row in self._graph.modules
+            if row.kind == "module" and not row.same_as and row.path in self._table.names
+        ]
         for level in sorted({height(row.path) for row in rows}):
             self._level([row for row in rows if height(row.path) == level])
         self._unify([self._instance(self._table.entries[""])], self._graph.name, self._builder.ties())
@@ -162,7 +166,11 @@ class _Emission:
             yield f"# Needs beyond torch: {', '.join(needed)}."
 
     def _foreign(self) -> list[str]:
-        names = [node.op.target for node in self._graph.nodes if isinstance(node.op, Call) and not node.op.target.startswith("graphnas.")]
+        names = [
+            node.op.target
+            for node in self._graph.nodes
+            if isinstance(node.op, Call) and not node.op.target.startswith("graphnas.")
+        ]
         names += [node.op.type for node in self._graph.nodes if isinstance(node.op, Layer)]
         own = ("torch.", "operator.", "math.")
         return sorted({name.rpartition(".")[0] for name in names if not name.startswith(own)})
@@ -194,7 +202,7 @@ def _is_chain(form: Form, length: int) -> bool:
         if not _is_link(item, place) or item.args != (value,):
             return False
         value = Local(item.results[0][1])
-    return form.result == value
+    return bool(form.result == value)
 
 
 def _is_link(item: Item, place: int) -> bool:

@@ -1,4 +1,4 @@
-"""A child on disk: its file and its weights, both or neither."""
+"""A child on disk: its file and its weights."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def export(
 ) -> None:
     """Writes `child.py` and its weights beside it, which run with torch alone.
 
-    Both files are complete or left as they were: they are written under other names in the same folder and then renamed.
+    Each file is complete or left as it was: it is written under another name in the same folder and then renamed, the
+    weights first.
 
     Args:
         graph: usually closed.

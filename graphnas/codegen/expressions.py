@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 from graphnas.codegen.code import (
-    AND, ATOM, BIT_AND, BIT_OR, BIT_XOR, COMPARISON, CONDITIONAL, NOT, OR, POWER, PRODUCT, SHIFT, SUM, UNARY,
-    Code, Hole, Local, bracketed, call, concat, infix, separated, text,
+    AND,
+    ATOM,
+    BIT_AND,
+    BIT_OR,
+    BIT_XOR,
+    COMPARISON,
+    CONDITIONAL,
+    NOT,
+    OR,
+    POWER,
+    PRODUCT,
+    SHIFT,
+    SUM,
+    UNARY,
+    Code,
+    Hole,
+    Local,
+    bracketed,
+    call,
+    concat,
+    infix,
+    separated,
+    text,
 )  # fmt: skip
 from graphnas.codegen.form import Attribute, Item, Literal, Plan
-from graphnas.codegen.literals import as_name, identifier, is_identifier, literal, spelled
+from graphnas.codegen.literals import as_name, identifier, literal, spelled
 from graphnas.errors import EmitError
 from graphnas.ir.choice import TRAINING, Apply, Training
 from graphnas.ir.frozen import FrozenDict
-from graphnas.ir.node import ATTRIBUTES, GUARD, MERGES, SET_DATA, Arg, List, Size, Slice
+from graphnas.ir.node import ATTRIBUTES, MERGES, Arg, List, Size, Slice
 
 METHOD = "torch.Tensor."
 BINARY = {
@@ -86,7 +107,9 @@ def _apply(fn: str, args: tuple[Arg, ...], hint: str) -> Code:
         case "implies":
             return infix(concat("not ", bracketed(codes[0], NOT), level=NOT), "or", codes[1], OR)
         case "in":
-            return concat(bracketed(codes[0], COMPARISON + 1), " in ", bracketed(codes[1], COMPARISON + 1), level=COMPARISON)
+            return concat(
+                bracketed(codes[0], COMPARISON + 1), " in ", bracketed(codes[1], COMPARISON + 1), level=COMPARISON
+            )
         case "if":
             return conditional(*args)
     return call(fn, codes)
@@ -121,7 +144,10 @@ def item_code(item: Item) -> Code:
 
 def keywords(item: Item) -> list[Code]:
     """The keyword arguments of an item."""
-    return [concat(f"{identifier(key, f'an argument of {item.where}')}=", term_code(value, key)) for key, value in item.kwargs.items()]
+    return [
+        concat(f"{identifier(key, f'an argument of {item.where}')}=", term_code(value, key))
+        for key, value in item.kwargs.items()
+    ]
 
 
 def _function(item: Item) -> Code:
@@ -170,7 +196,9 @@ def _operator(name: str, arguments: list[Code]) -> Code | None:
         return None
     left, right = arguments
     if name in COMPARE:
-        return concat(bracketed(left, COMPARISON + 1), f" {COMPARE[name]} ", bracketed(right, COMPARISON + 1), level=COMPARISON)
+        return concat(
+            bracketed(left, COMPARISON + 1), f" {COMPARE[name]} ", bracketed(right, COMPARISON + 1), level=COMPARISON
+        )
     if name not in BINARY and name not in ("pow", "rpow") and name[:1] == "r" and name[1:] in BINARY:
         left, right, name = right, left, name[1:]
     if name in ("pow", "rpow"):
@@ -233,5 +261,3 @@ def augmented(item: Item) -> str:
         return ""
     stem = name[3:-2]
     return "**=" if stem == "pow" else f"{BINARY[stem][0]}=" if stem in BINARY else ""
-
-

@@ -48,7 +48,7 @@ class _Scope:
     def form(self) -> Form:
         where = self.where
         formals = self._formals()
-        items = []
+        items: list[Item] = []
         for item in self.region.items:
             if isinstance(item, Node) and isinstance(item.op, Call) and item.op.target == ALIAS:
                 self.known[Ref(item.name)] = self.term(item.args[0])
@@ -96,7 +96,9 @@ class _Scope:
             kind="module",
             target=f"{target}.forward_{variant}" if variant else target,
             args=arguments,
-            results=tuple((() if len(outputs) == 1 else (place,), self._number(ref)) for place, ref in enumerate(outputs)),
+            results=tuple(
+                (() if len(outputs) == 1 else (place,), self._number(ref)) for place, ref in enumerate(outputs)
+            ),
             hint=self._attribute(inner.path),
             when=self._when(when_of(inner)),
             after=self._after(inner),
@@ -124,7 +126,16 @@ class _Scope:
                 target = self.table.access(self.region.path, path, node.where)
                 parts = ("layer", target, self.term(node.args), self.term(node.kwargs))
                 is_open = any(True for _ in choices_in(config)) if node.choices else False
-                return Item(*parts, self._results(node), self._attribute(path), when, after, is_open, pair=kind in _PAIRS, where=node.where)
+                return Item(
+                    *parts,
+                    self._results(node),
+                    self._attribute(path),
+                    when,
+                    after,
+                    is_open,
+                    pair=kind in _PAIRS,
+                    where=node.where,
+                )
             case Choose():
                 return self._choose(node, when, after)
             case Call(target=target):
@@ -136,19 +147,44 @@ class _Scope:
         choice = node.op.choice
         arguments = self.term(node.args)
         if not isinstance(choice, Choice):
-            parts = ("join", "", (self.term(choice), *arguments), FrozenDict())
-            return Item(*parts, self._results(node), _hint(node.name), when, after, where=node.where)
+            return Item(
+                kind="join",
+                target="",
+                args=(self.term(choice), *arguments),
+                results=self._results(node),
+                hint=_hint(node.name),
+                when=when,
+                after=after,
+                where=node.where,
+            )
         if len(arguments) != len(choice.options):
-            raise EmitError(f"{node.where} has {len(arguments)} arguments, but {len(choice.options)} options to choose from")
-        options = tuple(literal(option, f"an option of {choice.label!r}") for option in choice.options)
-        parts = ("choose", choice.label, arguments, FrozenDict(), self._results(node), _last(node.name), when, after, True)
-        return Item(*parts, options, choice.take, node.op.merge, where=node.where)
+            raise EmitError(
+                f"{node.where} has {len(arguments)} arguments, but {len(choice.options)} options to choose from"
+            )
+        return Item(
+            kind="choose",
+            target=choice.label,
+            args=arguments,
+            results=self._results(node),
+            hint=_last(node.name),
+            when=when,
+            after=after,
+            plan=True,
+            options=tuple(literal(option, f"an option of {choice.label!r}") for option in choice.options),
+            take=choice.take,
+            merge=node.op.merge,
+            where=node.where,
+        )
 
     def _call(self, node: Node, target: str, when: tuple[Arg, ...], after: tuple[int, ...]) -> Item:
         arguments, kwargs = node.args, node.kwargs
         writing = self.former.writes.is_write(node)
         if writing and node.name in self.former.writes.out_of_place:
-            target, kwargs, writing = without_write(target), FrozenDict({k: v for k, v in kwargs.items() if k != "inplace"}), False
+            target, kwargs, writing = (
+                without_write(target),
+                FrozenDict({k: v for k, v in kwargs.items() if k != "inplace"}),
+                False,
+            )
         return Item(
             kind="function",
             target=target,
@@ -182,7 +218,11 @@ class _Scope:
     def _after(self, item: Node | Region) -> tuple[int, ...]:
         if not self.is_open:
             return ()
-        nodes = [item] if isinstance(item, Node) else [node for inner in item.regions() for node in inner.items if isinstance(node, Node)]
+        nodes = (
+            [item]
+            if isinstance(item, Node)
+            else [node for inner in item.regions() for node in inner.items if isinstance(node, Node)]
+        )
         found = (self._position(name) for node in nodes for name in node.after)
         own = self.positions[id(item)]  # what is within a call is in order there
         return tuple(sorted({place for place in found if place is not None and place != own}))
@@ -241,7 +281,9 @@ class _Scope:
             return Local(whole.index, whole.item + ref.item)
         node = self.layout.graph.by_name.get(ref.name)
         if node is None or not isinstance(node.op, Param):
-            raise EmitError(f"{self.where} reads {ref.name!r}{list(ref.item) or ''}, which nothing before it in its scope computes")
+            raise EmitError(
+                f"{self.where} reads {ref.name!r}{list(ref.item) or ''}, which nothing before it in its scope computes"
+            )
         access = self.table.access(self.region.path, node.op.path, self.where)
         is_open = any(True for _ in choices_in(node.op.shape))
         term = Attribute(access, self.term(node.op.shape) if is_open else ())

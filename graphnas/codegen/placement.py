@@ -111,7 +111,7 @@ class _Placement:
         return Place(path, lazy=len(needs) > 1)
 
     def _joined(self, needs: set[Path]) -> set[Path]:
-        """Arms that all need a value are the place before their choice; what lies inside a place that needs it is that place."""
+        """The places without repeats: what all arms need is before the choice, and outer places hold inner ones."""
         while True:
             joined = set(needs)
             for path in needs:
@@ -120,7 +120,9 @@ class _Placement:
                     arms = {(*head, (step, arm)) for arm in range(len(self._items[step].args))}
                     if arms <= needs and self._items[step].take == 1:
                         joined = (joined - arms) | {head}
-            joined = {path for path in joined if not any(path[: len(other)] == other for other in joined if other != path)}
+            joined = {
+                path for path in joined if not any(path[: len(other)] == other for other in joined if other != path)
+            }
             if joined == needs:
                 return needs
             needs = joined

@@ -10,7 +10,9 @@ from graphnas.ir.node import Input, Parameter
 
 def root_of(graph: Graph) -> Root:
     """What the root's call has beyond others."""
-    parameters = graph.signature or tuple(Parameter(str(name)) for name in dict.fromkeys(item.path[0] for item in graph.inputs))
+    parameters = graph.signature or tuple(
+        Parameter(str(name)) for name in dict.fromkeys(item.path[0] for item in graph.inputs)
+    )
     names = tuple(identifier(parameter.name, "a parameter of forward") for parameter in parameters)
     return Root(
         signature=tuple(_signature(parameters, bool(graph.choices))),

@@ -13,7 +13,19 @@ from torch import nn
 from graphnas.errors import EmitError
 from graphnas.ir.node import Arg, Constant, Device
 
-_STATELESS_MODULES = ("activation", "channelshuffle", "distance", "dropout", "flatten", "fold", "linear", "padding", "pixelshuffle", "pooling", "upsampling")
+_STATELESS_MODULES = (
+    "activation",
+    "channelshuffle",
+    "distance",
+    "dropout",
+    "flatten",
+    "fold",
+    "linear",
+    "padding",
+    "pixelshuffle",
+    "pooling",
+    "upsampling",
+)
 _WITH_STATE = (nn.Linear, nn.Bilinear, nn.PReLU, nn.MultiheadAttention)
 
 
@@ -36,7 +48,7 @@ def layer_class(name: str) -> type[nn.Module]:
 
 @functools.cache
 def is_stateless(name: str) -> bool:
-    """Whether a layer type has no parameters and no buffers, whatever its configuration: its path is in no `state_dict`."""
+    """Whether a layer type has no parameters or buffers, however configured: its path is in no `state_dict`."""
     found = layer_class(name)
     package, _, module = found.__module__.rpartition(".")
     return package == "torch.nn.modules" and module in _STATELESS_MODULES and not issubclass(found, _WITH_STATE)
@@ -50,7 +62,9 @@ def parameters(name: str) -> tuple[inspect.Parameter, ...]:
         EmitError: it takes a variable number of arguments, which a configuration cannot name.
     """
     found = tuple(inspect.signature(layer_class(name).__init__).parameters.values())[1:]
-    return tuple(parameter for parameter in found if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD))
+    return tuple(
+        parameter for parameter in found if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    )
 
 
 def runtime_value(value: Arg) -> Any:

@@ -75,7 +75,9 @@ class Table:
             path = entry.path
             parent = path.rpartition(".")[0]
             idle = entry.kind == "module" and path not in called and path not in needed and not entry.same_as
-            unused = entry.kind == "layer" and path not in self.layers and is_stateless(entry.type) and not self.base(parent)
+            unused = (
+                entry.kind == "layer" and path not in self.layers and is_stateless(entry.type) and not self.base(parent)
+            )
             if (idle and not self._holds_place(path)) or unused:
                 continue
             while path not in needed:
@@ -114,7 +116,12 @@ class Table:
         if len(found) < 2 or not all(self._is_free(row) for row in column):
             return
         stem = _stem(list(found))
-        taken = {self.names[other.path] for row in column for other in self.children[row.path.rpartition(".")[0]] if other is not row}
+        taken = {
+            self.names[other.path]
+            for row in column
+            for other in self.children[row.path.rpartition(".")[0]]
+            if other is not row
+        }
         if stem and stem not in taken:
             for row in column:
                 self.names[row.path] = stem
@@ -185,5 +192,3 @@ def _stem(names: list[str]) -> str:
             return candidate
         candidate = candidate.rpartition("_")[0]
     return ""
-
-

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from graphnas.codegen.form import Item
 from graphnas.codegen.literals import as_name
 
-_RESERVED = frozenset({"self", "torch", "nn", "F", "math", "operator", "plan", "runtime", *keyword.kwlist, *dir(builtins)})
+_RESERVED = frozenset(
+    {"self", "torch", "nn", "F", "math", "operator", "plan", "runtime", *keyword.kwlist, *dir(builtins)}
+)
 _CHAIN = ("x", "out", "y")  # what the value that passes from layer to layer is called
 
 

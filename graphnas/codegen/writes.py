@@ -49,7 +49,7 @@ def find_writes(graph: Graph) -> Writes:
 
 
 def without_write(target: str) -> str:
-    """The function that computes the same out of place: `torch.Tensor.add_` → `torch.Tensor.add`, `__iadd__` → `__add__`."""
+    """The function that computes the same out of place: `torch.Tensor.add` for `add_`, `__add__` for `__iadd__`."""
     head, _, name = target.rpartition(".")
     if name.startswith("__i") and name.endswith("__"):
         return f"{head}.__{name[3:]}"

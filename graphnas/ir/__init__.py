@@ -1,0 +1,1 @@
+"""What a space is: choices, graphs and architectures. Imports no torch."""

@@ -162,7 +162,9 @@ class Choice(Expr):
         if not self.options or len(set(self.options)) != len(self.options):
             raise ValueError(f"choice {self.label!r} needs distinct options, but got {self.options!r}")
         if self.take is not None and not 1 <= self.take <= len(self.options):
-            raise ValueError(f"1 <= take <= {len(self.options)} must hold in choice {self.label!r}, but got take={self.take}")
+            raise ValueError(
+                f"1 <= take <= {len(self.options)} must hold in choice {self.label!r}, but got take={self.take}"
+            )
 
     @cached_property
     def domain(self) -> tuple[Option, ...]:

@@ -127,7 +127,9 @@ class _Counter:
         touched |= {flow.gates[gate].choice.label for gate in new_gates}
         return {*new_gates, *touched}, touched | {label}
 
-    def _groups(self, labels: frozenset[str], arch: Arch) -> list[tuple[frozenset[str], frozenset[object], frozenset[str]]]:
+    def _groups(
+        self, labels: frozenset[str], arch: Arch
+    ) -> list[tuple[frozenset[str], frozenset[object], frozenset[str]]]:
         """The open labels in independent groups, each with what its decisions can bring to life (`_reach`)."""
         groups: list[tuple[set[str], set[object], set[str]]] = []
         for label in sorted(labels):
@@ -142,7 +144,9 @@ class _Counter:
             groups = [*apart, merged]
         return [(frozenset(group), frozenset(reach), frozenset(touched)) for group, reach, touched in groups]
 
-    def _entangled(self, first: tuple[set[str], set[object], set[str]], second: tuple[set[str], set[object], set[str]]) -> bool:
+    def _entangled(
+        self, first: tuple[set[str], set[object], set[str]], second: tuple[set[str], set[object], set[str]]
+    ) -> bool:
         if first[1] & second[1] or first[2] & second[2]:
             return True
         return any(labels & first[2] and labels & second[2] for labels in self._constraints)

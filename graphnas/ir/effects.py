@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from graphnas.ir import targets
-from graphnas.ir.node import ALIAS, ENTER_GRAD_MODE, EXIT_GRAD_MODE, GUARD, SET_DATA, Call, Choose, Layer, Node, Param, refs_in
+from graphnas.ir.node import (
+    ALIAS,
+    ENTER_GRAD_MODE,
+    EXIT_GRAD_MODE,
+    GUARD,
+    SET_DATA,
+    Call,
+    Choose,
+    Layer,
+    Node,
+    Param,
+    refs_in,
+)
 
 if TYPE_CHECKING:
     from graphnas.ir.graph import Graph

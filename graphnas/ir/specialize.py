@@ -64,7 +64,9 @@ def canonical(space: Graph, arch: Arch) -> dict[str, Option]:
     for label, option in arch.items():
         choice = choices.get(label)
         if choice is None:
-            raise ArchError(f"space {space.name} has no label {label!r}; it has {len(choices)} labels.{nearest(label, choices)}")
+            raise ArchError(
+                f"space {space.name} has no label {label!r}; it has {len(choices)} labels.{nearest(label, choices)}"
+            )
         if not _admits(choice, option):
             raise ArchError(
                 f"label {label!r} has no option {option!r}; options are {_listed(choice)}\n"
@@ -108,7 +110,11 @@ def _admits(choice: Choice, option: Option) -> bool:
 
 
 def _listed(choice: Choice) -> str:
-    return f"{choice.options}" if choice.take == 1 else f"{'any subset' if choice.take is None else f'any {choice.take}'} of {choice.options}, as a tuple"
+    return (
+        f"{choice.options}"
+        if choice.take == 1
+        else f"{'any subset' if choice.take is None else f'any {choice.take}'} of {choice.options}, as a tuple"
+    )
 
 
 def _place(space: Graph, choice: Choice) -> str:
@@ -240,7 +246,9 @@ def _constraints(graph: Graph, small: Graph, arch: Arch) -> tuple[Expr, ...]:
         if not isinstance(closed, Expr):
             if not closed:
                 decided = {choice.label: arch[choice.label] for choice in choices_in(constraint)}
-                raise ConstraintError(f"architecture breaks the constraint {printing.expression(constraint)}: it has {decided}")
+                raise ConstraintError(
+                    f"architecture breaks the constraint {printing.expression(constraint)}: it has {decided}"
+                )
         elif all(choice.label in open_labels for choice in choices_in(closed)):
             kept.append(closed)
     return tuple(kept)

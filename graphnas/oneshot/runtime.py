@@ -74,7 +74,9 @@ class Elastic(nn.Module):
         names = dict.fromkeys(name for each in shapes for name in each)  # some plans have no bias
         largest = {name: tuple(map(max, zip(*(each[name] for each in shapes if name in each)))) for name in names}
         if largest not in shapes:
-            raise ValueError(f"no values of {self._labels} give all tensors of the layer their largest shapes {largest}")
+            raise ValueError(
+                f"no values of {self._labels} give all tensors of the layer their largest shapes {largest}"
+            )
         layer = make(plans[shapes.index(largest)])
         self._parameters, self._buffers = layer._parameters, layer._buffers
 
@@ -97,4 +99,6 @@ class Elastic(nn.Module):
 
 
 def _shapes(layer: nn.Module) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(tensor.shape) for name, tensor in itertools.chain(layer.named_parameters(), layer.named_buffers())}
+    return {
+        name: tuple(tensor.shape) for name, tensor in itertools.chain(layer.named_parameters(), layer.named_buffers())
+    }

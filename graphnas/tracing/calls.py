@@ -47,7 +47,9 @@ def record(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dic
 
     Args:
         recorder: what to write to.
-        function, args, kwargs: the call.
+        function: what was called.
+        args: its positional arguments.
+        kwargs: its keyword arguments.
         frame: of the code that called it.
     """
     recorder.listening = False

@@ -67,7 +67,8 @@ def interface(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], r
 
     Args:
         model: the model.
-        args, kwargs: the example inputs.
+        args: the positional example inputs.
+        kwargs: the example inputs by keyword.
         reserved: names that inputs must not have; the inputs' are added.
 
     Raises:

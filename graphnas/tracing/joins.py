@@ -33,7 +33,8 @@ def join(evaluation: Arg, training: Arg, choose: Callable[[Arg, Arg], Ref]) -> A
     """One argument tree for both modes.
 
     Args:
-        evaluation, training: the trees.
+        evaluation: the tree of the run in evaluation.
+        training: the tree of the run in training.
         choose: makes a node that chooses between values that differ, (training, evaluation).
     """
     if evaluation is training or (evaluation == training and type(evaluation) is type(training)):

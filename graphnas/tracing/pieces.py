@@ -17,6 +17,7 @@ class Pieces(tuple[Any, ...]):
     counted: Callable[[], None]
 
     def __new__(cls, parts: tuple[Any, ...], counted: Callable[[], None]) -> Pieces:
+        """A tuple that tells when somebody asks how many parts it has."""
         made = tuple.__new__(cls, parts)
         made.counted = counted
         return made

@@ -57,7 +57,8 @@ class Recorder:
         """Runs the model.
 
         Args:
-            args, kwargs: of its `forward`.
+            args: positional arguments of its `forward`.
+            kwargs: keyword arguments of its `forward`.
             inputs: the values among them.
         """
         model = self.registry.model

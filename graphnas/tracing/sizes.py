@@ -31,6 +31,7 @@ class SymbolicInt(int):
     listener: Listener
 
     def __new__(cls, value: int, expr: Expr, listener: Listener) -> SymbolicInt:
+        """An integer with the expression that gave it."""
         made = int.__new__(cls, value)
         made.expr = expr
         made.listener = listener
@@ -55,6 +56,7 @@ class SymbolicFloat(float):
     listener: Listener
 
     def __new__(cls, value: float, expr: Expr, listener: Listener) -> SymbolicFloat:
+        """A number with the expression that gave it."""
         made = float.__new__(cls, value)
         made.expr = expr
         made.listener = listener

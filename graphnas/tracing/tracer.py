@@ -41,7 +41,8 @@ class Tracer:
 
         Args:
             model: any module, a `torch.fx.GraphModule` too.
-            args, kwargs: example inputs of its `forward`.
+            *args: example inputs of its `forward`.
+            **kwargs: example inputs by keyword.
 
         Raises:
             TraceError: the model cannot be run on the inputs, or does what a graph cannot hold.
@@ -153,7 +154,8 @@ def trace(model: nn.Module, *args: Any, **kwargs: Any) -> Graph:
 
     Args:
         model: any module, a `torch.fx.GraphModule` too.
-        args, kwargs: example inputs of its `forward`.
+        *args: example inputs of its `forward`.
+        **kwargs: example inputs by keyword.
 
     Raises:
         TraceError: the model cannot be run on the inputs, or does what a graph cannot hold.

@@ -32,7 +32,13 @@ def tokens(batch: int) -> tuple[Tensor, ...]:
     return (torch.arange(batch * 7).reshape(batch, 7) % 50,)
 
 
-MODELS = [(resnet18, images), (resnet50, images), (mobilenet_v3_small, images), (vit_small, images), (gpt_small, tokens)]
+MODELS = [
+    (resnet18, images),
+    (resnet50, images),
+    (mobilenet_v3_small, images),
+    (vit_small, images),
+    (gpt_small, tokens),
+]
 
 
 class Separable(nn.Module):
@@ -81,10 +87,11 @@ def test_build_with_other_weights_gives_another_output(make: Callable[[], nn.Mod
     assert not torch.equal(gn.build(graph, state).eval()(*inputs(2)), model(*inputs(2)))
 
 
+SEPARABLE = gn.Swap("layer2.*.conv2", {"separable": lambda site: Separable(site.input_shape[1])})
 RULES = [
     (resnet18, images, (gn.Swap(nn.ReLU, {"silu": nn.SiLU, "gelu": nn.GELU}),)),
     (mobilenet_v3_small, images, (gn.Swap(nn.ReLU, {"silu": nn.SiLU}), gn.Swap(nn.Hardswish, {"gelu": nn.GELU}))),
-    (resnet18, images, (gn.Skip("layer1.*.conv2"), gn.Swap("layer2.*.conv2", {"separable": lambda site: Separable(site.input_shape[1])}))),
+    (resnet18, images, (gn.Skip("layer1.*.conv2"), SEPARABLE)),
     (resnet18, images, (gn.Value("layer[12].*.conv2", "kernel_size", (5,), also={"padding": lambda k: k // 2}),)),
     (vit_small, images, (gn.Swap(nn.GELU, {"relu": nn.ReLU}),)),
     (gpt_small, tokens, (gn.Swap(nn.GELU, {"relu": nn.ReLU}),)),
@@ -141,7 +148,7 @@ def test_source_is_linted_narrow_and_stable(make: Callable[[], nn.Module], input
         assert max(map(len, text.splitlines())) <= 99
         (tmp_path / name).write_text(text)
     checked = subprocess.run(
-        [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "E,F,W", "--line-length", "99", str(tmp_path)],
+        [sys.executable, "-m", "ruff", "check", "--isolated", "--select=E,F,W", "--line-length=99", str(tmp_path)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert checked.returncode == 0, checked.stdout
@@ -200,8 +207,39 @@ class Stale(nn.Module):
 def test_a_call_with_an_order_of_its_own_inside_can_stand_in_an_arm() -> None:
     model = nn.Sequential(Stale(), Stale(), nn.Linear(6, 2))
     inputs = (torch.randn(3, 6),)
-    space = gn.mutate(gn.trace(model, *inputs), gn.Swap(nn.ReLU, {"silu": nn.SiLU}), gn.Swap(Stale, {"linear": lambda _: nn.Linear(6, 6)}))
+    space = gn.mutate(
+        gn.trace(model, *inputs),
+        gn.Swap(nn.ReLU, {"silu": nn.SiLU}),
+        gn.Swap(Stale, {"linear": lambda _: nn.Linear(6, 6)}),
+    )
     supernet = gn.build(space, model.state_dict())
     for arch in gn.enumerate_archs(space):
         child = gn.build(gn.specialize(space, arch), supernet.state_dict())
         assert torch.equal(supernet(*inputs, plan=arch), child(*inputs))
+
+
+class Scaled(nn.Module):
+    """Parameters in a list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.terms = nn.ParameterList([nn.Parameter(torch.randn(4)) for _ in range(2)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """A multiple and an offset."""
+        return x * self.terms[0] + self.terms[1]
+
+
+def shared_layer() -> nn.Module:
+    """A Sequential that holds one layer at two places."""
+    layer = nn.Linear(4, 4)
+    return nn.Sequential(layer, nn.ReLU(), layer, nn.Linear(4, 2))
+
+
+@pytest.mark.parametrize("make", [Scaled, shared_layer])
+def test_names_that_are_no_identifiers_are_registered(make: Callable[[], nn.Module]) -> None:
+    model, x = make(), torch.randn(3, 4)
+    network = gn.build(gn.trace(model, x), model.state_dict())
+    assert torch.equal(network(x), model(x))
+    assert list(network.state_dict()) == list(model.state_dict())
+    assert len(list(network.parameters())) == len(list(model.parameters()))

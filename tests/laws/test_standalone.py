@@ -68,6 +68,17 @@ def test_child_passes_a_linter(network: Network, tmp_path: Path) -> None:
     space = space_of(network)
     (tmp_path / "default.py").write_text(emit(graph_of(network)))
     (tmp_path / "child.py").write_text(emit(specialize(space, sample(space, 2))))
-    command = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "E,F,W,I", "--line-length", "99", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "ruff",
+        "check",
+        "--isolated",
+        "--select",
+        "E,F,W,I",
+        "--line-length",
+        "99",
+        str(tmp_path),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

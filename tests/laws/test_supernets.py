@@ -168,7 +168,7 @@ def assert_promised(graph: Graph, network: nn.Module, inputs: tuple[Tensor, ...]
 
 # ---------------------------------------------------------------- generated spaces
 @pytest.mark.xfail(
-    strict=False, reason="about one generated space in ten: a read of a write or a draw moves into an arm"
+    strict=False, reason="about one generated space in ten: a call runs as a whole where an arm wants one result of it"
 )
 @settings(phases=[Phase.generate])
 @given(space=spaces(), seed=st.integers(0, 2**32 - 1))
