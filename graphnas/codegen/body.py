@@ -64,8 +64,12 @@ class Writer:
         self.block(range(len(self.form.items)))
         self._leave(())
         if self.form.result is not None and self.form.result != ():
-            self.line(concat("return ", self._used(term_code(self.form.result), len(self.form.items))))
+            self.line(concat("return ", self._used(self.result(), len(self.form.items))))
         return Body(parameters, tuple(self.lines) or (Line(0, text("pass")),))
+
+    def result(self) -> Code:
+        """What the call returns."""
+        return term_code(self.form.result)
 
     # ------------------------------------------------------------ what is read when
     def _code(self, item: Item) -> Code:

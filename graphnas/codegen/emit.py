@@ -195,7 +195,7 @@ def _rendered(form: Form, guards: bool) -> Body:
 
 
 def _is_chain(form: Form, length: int) -> bool:
-    if len(form.formals) != 1 or len(form.items) != length or form.plan:
+    if len(form.formals) != 1 or len(form.items) != length or form.plan or form.asked or form.later:
         return False
     value = Local(0)
     for place, item in enumerate(form.items):
@@ -207,5 +207,5 @@ def _is_chain(form: Form, length: int) -> bool:
 
 def _is_link(item: Item, place: int) -> bool:
     single = len(item.results) == 1 and item.results[0][0] == ()
-    plain = item.kind in ("layer", "module") and not item.kwargs and not item.when and not item.plan
+    plain = item.kind in ("layer", "module") and not (item.kwargs or item.when or item.plan or item.thunks or item.asked)
     return single and plain and item.target == f"self[{place}]"

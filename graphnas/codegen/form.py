@@ -52,6 +52,8 @@ class Item:
         writes: whether it writes into its first argument.
         pair: whether the result is always two values.
         container: of a module in a container how that is reached, the place in it, and how many it holds.
+        thunks: which arguments of a module are passed as functions, which it asks if it needs them.
+        asked: the numbers of results that are such functions.
         where: for messages.
     """
 
@@ -70,6 +72,8 @@ class Item:
     writes: bool = False
     pair: bool = False
     container: tuple[str, int, int] | None = None
+    thunks: tuple[int, ...] = ()
+    asked: tuple[int, ...] = ()
     where: str = field(default="", compare=False)
 
 
@@ -83,8 +87,10 @@ class Form:
         result: what it returns.
         plan: whether it takes the plan.
         values: how many numbers are taken.
-        signature: of the root the parameters as source; None otherwise.
-        opening: of the root where its inputs lie among its parameters, beside their numbers.
+        root: what the root's call has beyond others; None otherwise.
+        asked: the numbers of inputs that are functions, to be asked for the value.
+        later: which parts of the result are returned as functions.
+        awaited: the places of items that must have run when the call is over, though none of their values is returned.
         where: for messages.
     """
 
@@ -94,6 +100,9 @@ class Form:
     plan: bool
     values: int
     root: Root | None = None
+    asked: tuple[int, ...] = ()
+    later: tuple[int, ...] = ()
+    awaited: tuple[int, ...] = ()
     where: str = field(default="", compare=False)
 
 

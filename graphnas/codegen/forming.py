@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
 from graphnas.codegen.code import Local
 from graphnas.codegen.form import Attribute, Form, Item, Literal, Plan, Root
 from graphnas.codegen.layout import Conditions, Layout, Region, conditions, when_of
@@ -28,6 +31,7 @@ class Former:
     def __init__(self, layout: Layout, table: Table, writes: Writes, root: Root) -> None:
         self.layout, self.table, self.writes, self.root = layout, table, writes, root
         self.variants: dict[Region, int] = {}  # which body of its module each call has
+        self.awaited = _awaited(layout) if layout.demands is not None else {}
 
     def form(self, region: Region) -> Form:
         """The form of one call."""
@@ -40,10 +44,11 @@ class _Scope:
     def __init__(self, former: Former, region: Region) -> None:
         self.layout, self.table, self.former, self.region = former.layout, former.table, former, region
         self.known: dict[Ref, Arg] = {}
+        self.asked: tuple[int, ...] = ()
         self.positions: dict[int, int] = {}  # by identity: nodes are large to hash
         self.values = 0
         self.where = f"module {region.path!r}" if region.path else "the root"
-        self.is_open = any(isinstance(item, Node) and _is_open_choice(item) for item in region.items)
+        self.awaited: list[int] = []
 
     def form(self) -> Form:
         where = self.where
@@ -54,10 +59,22 @@ class _Scope:
                 self.known[Ref(item.name)] = self.term(item.args[0])
                 continue
             self.positions[id(item)] = len(items)
+            if self._is_awaited(item):
+                self.awaited.append(len(items))
             items.append(self._module(item) if isinstance(item, Region) else self._node(item))
         self.where = f"the result of {where}"
-        root = self.former.root if self.region.parent is None else None
-        return Form(formals, tuple(items), self._result(), self.region.plan, self.values, root, where)
+        return Form(
+            formals,
+            tuple(items),
+            self._result(),
+            self.region.plan,
+            self.values,
+            self.former.root if self.region.parent is None else None,
+            self.asked,
+            tuple(self._uncertain(self.region, ordered_outputs(self.region))),
+            tuple(self.awaited),
+            where,
+        )
 
     def _formals(self) -> tuple[str, ...]:
         if self.region.parent is None:
@@ -67,9 +84,14 @@ class _Scope:
             refs = ordered_inputs(self.layout, self.region)
             called = _called(self.layout, self.region)
             formals = [as_name(called.get(ref) or self._lifted(ref)) for ref in refs]
+            self.asked = tuple(self._uncertain(self.region, refs))
         for ref in refs:
             self._number(ref)
         return tuple(formals)
+
+    def _uncertain(self, region: Region, refs: Sequence[Ref]) -> Iterator[int]:
+        """The places of the values that a call may not need, or of which the calls around it may not need the result."""
+        return (place for place, ref in enumerate(refs) if not self.layout.is_certain(region, ref.name))
 
     def _lifted(self, ref: Ref) -> str:
         return "x" if ref.name in self.layout.home else ref.name.rpartition(".")[2]
@@ -89,21 +111,24 @@ class _Scope:
     def _module(self, inner: Region) -> Item:
         self.where = f"the call of module {inner.path!r}"
         target = self.table.access(self.region.path, inner.path, self.where)
-        arguments = tuple(self.term(ref) for ref in ordered_inputs(self.layout, inner))
-        outputs = ordered_outputs(inner)
+        inputs, outputs = ordered_inputs(self.layout, inner), ordered_outputs(inner)
+        arguments = tuple(self.term(ref) for ref in inputs)
+        results = tuple(
+            (() if len(outputs) == 1 else (place,), self._number(ref)) for place, ref in enumerate(outputs)
+        )
         variant = self.former.variants[inner]
         return Item(
             kind="module",
             target=f"{target}.forward_{variant}" if variant else target,
             args=arguments,
-            results=tuple(
-                (() if len(outputs) == 1 else (place,), self._number(ref)) for place, ref in enumerate(outputs)
-            ),
+            results=results,
             hint=self._attribute(inner.path),
             when=self._when(when_of(inner)),
             after=self._after(inner),
             plan=inner.plan,
             container=None if variant else self._container(inner.path),
+            thunks=tuple(self._uncertain(inner, inputs)),
+            asked=tuple(results[place][1] for place in self._uncertain(inner, outputs)),
             where=self.where,
         )
 
@@ -216,16 +241,28 @@ class _Scope:
         return tuple(self.term(condition) for condition in beyond)
 
     def _after(self, item: Node | Region) -> tuple[int, ...]:
-        if not self.is_open:
+        if self.layout.demands is None:
             return ()
-        nodes = (
-            [item]
-            if isinstance(item, Node)
-            else [node for inner in item.regions() for node in inner.items if isinstance(node, Node)]
-        )
-        found = (self._position(name) for node in nodes for name in node.after)
+        found = (self._position(name) for node in _nodes(item) for name in node.after)
         own = self.positions[id(item)]  # what is within a call is in order there
         return tuple(sorted({place for place in found if place is not None and place != own}))
+
+    def _is_awaited(self, item: Node | Region) -> bool:
+        """Whether somebody outside must run after part of an item.
+
+        Raises:
+            EmitError: that part may not run though the call does, and nobody outside could ask for it.
+        """
+        if self.layout.demands is None:
+            return False
+        awaited = [node for node in _nodes(item) if node.name in self.former.awaited.get(self.region, ())]
+        for node in awaited:
+            if not self.layout.is_certain(self.region, node.name):
+                raise EmitError(
+                    f"{node.where} writes what a node outside {self.where} reads, but only some architectures need "
+                    "that; write out of place there, or choose among whole modules"
+                )
+        return bool(awaited)
 
     def _position(self, name: str) -> int | None:
         """The item of this call in which a node ran."""
@@ -308,8 +345,29 @@ def ordered_outputs(region: Region) -> list[Ref]:
     return list(region.outputs)
 
 
-def _is_open_choice(node: Node) -> bool:
-    return isinstance(node.op, Choose) and isinstance(node.op.choice, Choice)
+def _awaited(layout: Layout) -> dict[Region, set[str]]:
+    """Per call the nodes in it that a node outside it is after."""
+    found: dict[Region, set[str]] = defaultdict(set)
+    for node in layout.graph.nodes:
+        for name in node.after:
+            inner, around = layout.home.get(name), layout.home.get(node.name)
+            outside = set()
+            while around is not None:
+                outside.add(around)
+                around = around.parent
+            while inner is not None and inner not in outside:
+                found[inner].add(name)
+                inner = inner.parent
+    return found
+
+
+def _nodes(item: Node | Region) -> Iterator[Node]:
+    """A node, or those of a call and of the calls in it."""
+    if isinstance(item, Node):
+        yield item
+        return
+    for inner in item.regions():
+        yield from (node for node in inner.items if isinstance(node, Node))
 
 
 def _last(name: str) -> str:

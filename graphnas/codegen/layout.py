@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from graphnas.ir.choice import Apply, Expr
+from graphnas.ir.demand import Demands
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import Frame, Layer, Node, Param, Ref, refs_in
 
@@ -61,6 +62,7 @@ class Layout:
         home: the call in which a node ran or an input arrived.
         calls: the calls of a module by its path.
         items: which items of a tuple-valued node are used.
+        demands: what everything is needed for, where choices are open.
     """
 
     graph: Graph
@@ -68,11 +70,18 @@ class Layout:
     home: dict[str, Region]
     calls: dict[str, list[Region]]
     items: dict[str, dict[tuple[int | str, ...], None]]
+    demands: Demands | None = None
+
+    def is_certain(self, region: Region, name: str) -> bool:
+        """Whether a node's value is needed whenever a call runs; if not, it goes in or out as a function to be asked."""
+        if self.demands is None or name not in self.home or name not in self.demands.nodes:
+            return True
+        return self.demands.implies(self.demands.of_call(region.frame), self.demands.nodes[name])
 
 
 def outline(graph: Graph) -> Layout:
     """Finds the module calls of a graph, their inputs and their outputs."""
-    layout = Layout(graph, Region(None, None), {}, defaultdict(list), {})
+    layout = Layout(graph, Region(None, None), {}, defaultdict(list), {}, Demands(graph) if graph.choices else None)
     for given in graph.inputs:
         layout.home[given.name] = layout.root
     _nest(layout)

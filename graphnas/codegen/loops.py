@@ -57,7 +57,8 @@ def find_loop(items: Sequence[Item], reads: Counter[int]) -> Loop | None:
 
 
 def _is_single(item: Item) -> bool:
-    return len(item.results) == 1 and item.results[0][0] == () and not item.kwargs
+    plain = not (item.kwargs or item.thunks or item.asked)
+    return len(item.results) == 1 and item.results[0][0] == () and plain
 
 
 def _continues(first: Item, item: Item) -> bool:

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from graphnas.codegen.code import Code
 from graphnas.codegen.expressions import term_code
 from graphnas.codegen.form import Form, Item
-from graphnas.ir.node import ENTER_GRAD_MODE, EXIT_GRAD_MODE, GUARD
+from graphnas.ir.node import ENTER_GRAD_MODE, EXIT_GRAD_MODE
 
-LAZY = -1  # in place of an arm: inside what is computed only when it is asked for
+LAZY = -1  # in place of an arm: in the function that computes an item when it is first asked for
 
-Path = tuple[tuple[int, int], ...]  # the choices around an item, outermost first: (step, arm)
+# The functions around an item, outermost first: (step, arm). Arms are those of a choice, the arguments that a module may
+# ask for, and, behind the last step, the results that the caller may ask for.
+Path = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +23,16 @@ class Place:
     """Where an item is computed.
 
     Attributes:
-        path: in which arms of which choices.
-        lazy: only when one of several that may want it asks.
-        dropped: not at all: a guard on values of which none need be computed.
+        path: in which functions.
+        lazy: there, but only when one of several that may want it asks.
     """
 
     path: Path = ()
     lazy: bool = False
-    dropped: bool = False
+
+    def inside(self, step: int) -> Path:
+        """The functions around what is computed for the item itself."""
+        return (*self.path, (step, LAZY)) if self.lazy else self.path
 
 
 def is_open_choice(item: Item) -> bool:
@@ -36,11 +40,21 @@ def is_open_choice(item: Item) -> bool:
     return item.kind == "choose"
 
 
+def arms(item: Item) -> Sequence[int]:
+    """Which arguments of an item are functions."""
+    return range(len(item.args)) if is_open_choice(item) else item.thunks
+
+
+def is_open(form: Form) -> bool:
+    """Whether a call computes something only if it is wanted."""
+    return bool(form.asked or form.later) or any(is_open_choice(item) or item.thunks or item.asked for item in form.items)
+
+
 def places(form: Form, codes: Sequence[Code]) -> list[Place]:
     """The place of each item.
 
     What a single arm needs is computed in it; what several arms but not all need, when it is first asked for; what all
-    arms need, before the choice. A guard goes where the values are that it looks at.
+    arms need, before the choice. What is written in a grad mode of its own is asked for from outside of it.
     """
     return _Placement(form, codes).places
 
@@ -49,64 +63,70 @@ class _Placement:
     def __init__(self, form: Form, codes: Sequence[Code]) -> None:
         self._items = form.items
         self._makers = {index: step for step, item in enumerate(form.items) for _, index in item.results}
-        self._reads = [self._made(code) for code in codes]
         self._users: dict[int, list[tuple[int, int | None]]] = defaultdict(list)
         for step, item in enumerate(form.items):
-            self._enter(step, item)
-        self._returned = set(self._made(term_code(form.result))) if form.result != () else set()
-        self._pinned = self._in_grad_mode()
-        found: dict[int, Place] = {}
+            self._enter(step, item, codes[step])
+        self._certain = set(form.awaited)
+        self._enter_result(form)
+        self._blocks = self._grad_blocks()
+        self.places = [Place()] * (len(form.items) + 1)
         for step in reversed(range(len(form.items))):
-            if form.items[step].target != GUARD:
-                found[step] = self._place(step, found)
-        self.places = [found[step] if step in found else self._guard(step, found) for step in range(len(form.items))]
+            self.places[step] = self._place(step)
 
     def _made(self, code: Code) -> list[int]:
         return [self._makers[part.index] for part in code.locals if part.index in self._makers]
 
-    def _enter(self, step: int, item: Item) -> None:
-        if item.target == GUARD:
-            return
-        for condition in item.when:
-            for maker in self._made(term_code(condition)):
-                self._users[maker].append((step, None))
-        for earlier in item.after:
-            self._users[earlier].append((step, None))
-        if is_open_choice(item):
-            for arm, arg in enumerate(item.args):
+    def _enter(self, step: int, item: Item, code: Code) -> None:
+        needed = [maker for condition in item.when for maker in self._made(term_code(condition))]
+        functions = arms(item)
+        if functions:
+            for position, arg in enumerate(item.args):
+                arm = position if position in functions else None
                 for maker in self._made(term_code(arg)):
                     self._users[maker].append((step, arm))
         else:
-            for maker in self._reads[step]:
-                self._users[maker].append((step, None))
+            needed += self._made(code)
+        for maker in (*needed, *item.after):
+            self._users[maker].append((step, None))
 
-    def _in_grad_mode(self) -> set[int]:
-        """What runs in a grad mode of its own stays in it."""
-        found, depth = set(), 0
+    def _enter_result(self, form: Form) -> None:
+        result = form.result if isinstance(form.result, tuple) else (form.result,)
+        for position, term in enumerate(result):
+            for maker in self._made(term_code(term)):
+                if position in form.later:
+                    self._users[maker].append((len(form.items), position))
+                else:
+                    self._certain.add(maker)
+
+    def _grad_blocks(self) -> list[int | None]:
+        """Per step, and behind the last, the step at which its grad mode was entered."""
+        found: list[int | None] = []
+        entered: list[int] = []
         for step, item in enumerate(self._items):
-            depth += (item.target == ENTER_GRAD_MODE) - (item.target == EXIT_GRAD_MODE)
-            if depth or item.target == EXIT_GRAD_MODE:
-                found.add(step)
-        return found
+            if item.target == ENTER_GRAD_MODE:
+                entered.append(step)
+            found.append(entered[-1] if entered else None)
+            if item.target == EXIT_GRAD_MODE:
+                entered.pop()
+        return [*found, None]
 
-    def _place(self, step: int, found: dict[int, Place]) -> Place:
+    def _place(self, step: int) -> Place:
         users = self._users[step]
-        if step in self._returned or step in self._pinned or not users:
+        if step in self._certain or not users or self._items[step].target in (ENTER_GRAD_MODE, EXIT_GRAD_MODE):
             return Place()
         needs: set[Path] = set()
         for user, arm in users:
-            path = found[user].path + (((user, LAZY),) if found[user].lazy else ())
-            needs.add(path if arm is None else (*path, (user, arm)))
+            inside = self.places[user].inside(user)
+            needs.add(inside if arm is None else (*inside, (user, arm)))
         needs = self._joined(needs)
         path = min(needs, key=len)
-        if len(needs) > 1:
-            for other in needs:
-                common = 0
-                while common < min(len(path), len(other)) and path[common] == other[common]:
-                    common += 1
-                path = path[:common]
-        for depth, (_, arm) in enumerate(path):
-            if arm == LAZY:  # a thunk has no room for statements
+        for other in needs:
+            common = 0
+            while common < min(len(path), len(other)) and path[common] == other[common]:
+                common += 1
+            path = path[:common]
+        for depth, (user, _) in enumerate(path):
+            if self._blocks[user] != self._blocks[step]:
                 return Place(path[:depth], lazy=True)
         return Place(path, lazy=len(needs) > 1)
 
@@ -115,21 +135,15 @@ class _Placement:
         while True:
             joined = set(needs)
             for path in needs:
-                if path and path[-1][1] != LAZY:
-                    head, step = path[:-1], path[-1][0]
-                    arms = {(*head, (step, arm)) for arm in range(len(self._items[step].args))}
-                    if arms <= needs and self._items[step].take == 1:
-                        joined = (joined - arms) | {head}
+                step = path[-1][0] if path else len(self._items)
+                if step < len(self._items) and is_open_choice(self._items[step]):
+                    head = path[:-1]
+                    all_arms = {(*head, (step, arm)) for arm in arms(self._items[step])}
+                    if all_arms <= needs:
+                        joined = (joined - all_arms) | {head}
             joined = {
                 path for path in joined if not any(path[: len(other)] == other for other in joined if other != path)
             }
             if joined == needs:
                 return needs
             needs = joined
-
-    def _guard(self, step: int, found: dict[int, Place]) -> Place:
-        makers = [found[maker] for maker in self._reads[step] if maker in found]
-        deepest = max((maker.path for maker in makers), key=len, default=())
-        if any(maker.lazy or deepest[: len(maker.path)] != maker.path for maker in makers):
-            return Place(dropped=True)
-        return Place(deepest)

@@ -41,12 +41,14 @@ def choose(picked: Any, arms: Mapping[Any, Thunk], merge: str | None = None) -> 
 
 
 def lazy(compute: Thunk) -> Thunk:
-    """A function that computes its value when first called, and gives the same value from then on."""
+    """A function that computes its value when first called, in the grad mode of now, and gives the same from then on."""
     cell: list[Any] = []
+    enabled = torch.is_grad_enabled()
 
     def value() -> Any:
         if not cell:
-            cell.append(compute())
+            with torch.set_grad_enabled(enabled):
+                cell.append(compute())
         return cell[0]
 
     return value
