@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from graphnas.codegen.body import Body, Line, Writer
 from graphnas.codegen.code import Code, Hole, Local, call, concat, separated, text
@@ -75,10 +77,11 @@ class OpenWriter(Writer):
         end, result = len(self.form.items), self.form.result
         if not isinstance(result, tuple):
             return self._handed_over(end, 0, result)
-        return separated(
+        parts = (
             self._handed_over(end, place, part) if place in self.form.later else term_code(part)
             for place, part in enumerate(result)
         )
+        return concat("(", separated(parts), ")")
 
     # ------------------------------------------------------------ one item
     def _is_variable(self, term: Arg) -> bool:
@@ -150,7 +153,7 @@ class OpenWriter(Writer):
         """`runtime.choose(plan[label], {option: function, ...})`."""
         options = []
         for arm, (option, arg) in enumerate(zip(item.options, item.args, strict=True)):
-            function = self._function((step, arm), option.strip("\"'"), lambda arg=arg: term_code(arg))
+            function = self._function((step, arm), option.strip("\"'"), functools.partial(term_code, arg))
             options.append(concat(f"{option}: ", function))
         label = concat("plan[", Code((Hole(literal(item.target), None, (f"{as_name(item.hint)}_label",)),)), "]")
         merge = [] if item.take == 1 else [text(f"merge={literal(item.merge)}")]
@@ -166,18 +169,18 @@ class OpenWriter(Writer):
         return call(item.target, arguments + keywords(item) + plan)
 
     def _handed_over(self, step: int, place: int, term: Arg) -> Code:
-        """A value as a function for others to ask."""
-        function = self._function((step, place), "value", lambda: term_code(term))
-        written = "".join(part for part in function.parts if isinstance(part, str))
-        known = written.removeprefix("lambda: ")
-        if known.isidentifier() and known != written:
-            return function
-        if known.removesuffix("()").isidentifier() and known.endswith("()"):
-            return text(known.removesuffix("()"))
-        return call("runtime.lazy", [function])
+        """A value as a function for others to ask, maybe repeatedly."""
+        return self._function((step, place), "value", lambda: term_code(term), once=True)
 
-    def _function(self, inside: tuple[int, int], hint: str, compute: Callable[[], Code]) -> Code:
-        """A function without arguments: a lambda where an expression does, else the name of one defined before."""
+    def _function(self, inside: tuple[int, int], hint: str, compute: Callable[[], Code], once: bool = False) -> Code:
+        """A function without arguments: a lambda where an expression does, else the name of one defined before.
+
+        Args:
+            inside: whose function it is; it computes the items that are placed there.
+            hint: what it may be called.
+            compute: gives its result, once those items are written.
+            once: whether it computes no more than once, however often it is called.
+        """
         self.flush()
         step = inside[0]
         outer = self.lines, self.pending, self.indent, self.path, self.when
@@ -187,11 +190,25 @@ class OpenWriter(Writer):
         self.when = ()
         result = self._used(compute(), step)
         self.flush()
-        result, lines = self._named(result), self.lines
+        lines, result = _returned(self.lines, self._named(result))
         self.lines, self.pending, self.indent, self.path, self.when = outer
-        if not lines:
-            return concat("lambda: ", result)
+        written = "".join(part for part in result.parts if isinstance(part, str))
+        if not lines and written.endswith("()") and written[:-2].isidentifier():
+            return text(written[:-2])  # a function already
+        function = self._defined(hint, lines, result) if lines else concat("lambda: ", result)
+        return call("runtime.lazy", [function]) if once and (lines or not written.isidentifier()) else function
+
+    def _defined(self, hint: str, lines: list[Line], result: Code) -> Code:
         name = self._fresh(hint)
         self.lines.append(Line(self.indent, text(f"def {name}():")))
         self.lines += [*lines, Line(self.indent + 1, concat("return ", result))]
         return text(name)
+
+
+def _returned(lines: list[Line], result: Code) -> tuple[list[Line], Code]:
+    """Lines and result without a variable that is assigned last and then returned."""
+    if lines and len(result.parts) == 1:
+        first, *others = lines[-1].code.parts
+        if first == f"{result.parts[0]} = " and isinstance(result.parts[0], str):
+            return lines[:-1], replace(lines[-1].code, parts=tuple(others))
+    return lines, result

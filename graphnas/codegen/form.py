@@ -90,7 +90,7 @@ class Form:
         root: what the root's call has beyond others; None otherwise.
         asked: the numbers of inputs that are functions, to be asked for the value.
         later: which parts of the result are returned as functions.
-        awaited: the places of items that must have run when the call is over, though none of their values is returned.
+        certain: the places of items that run whenever the call does; only where choices are open.
         where: for messages.
     """
 
@@ -102,7 +102,7 @@ class Form:
     root: Root | None = None
     asked: tuple[int, ...] = ()
     later: tuple[int, ...] = ()
-    awaited: tuple[int, ...] = ()
+    certain: tuple[int, ...] = ()
     where: str = field(default="", compare=False)
 
 

@@ -48,7 +48,7 @@ class _Scope:
         self.positions: dict[int, int] = {}  # by identity: nodes are large to hash
         self.values = 0
         self.where = f"module {region.path!r}" if region.path else "the root"
-        self.awaited: list[int] = []
+        self.certain: list[int] = []
 
     def form(self) -> Form:
         where = self.where
@@ -59,8 +59,8 @@ class _Scope:
                 self.known[Ref(item.name)] = self.term(item.args[0])
                 continue
             self.positions[id(item)] = len(items)
-            if self._is_awaited(item):
-                self.awaited.append(len(items))
+            if self._is_certain(item):
+                self.certain.append(len(items))
             items.append(self._module(item) if isinstance(item, Region) else self._node(item))
         self.where = f"the result of {where}"
         return Form(
@@ -72,7 +72,7 @@ class _Scope:
             self.former.root if self.region.parent is None else None,
             self.asked,
             tuple(self._uncertain(self.region, ordered_outputs(self.region))),
-            tuple(self.awaited),
+            tuple(self.certain),
             where,
         )
 
@@ -247,22 +247,24 @@ class _Scope:
         own = self.positions[id(item)]  # what is within a call is in order there
         return tuple(sorted({place for place in found if place is not None and place != own}))
 
-    def _is_awaited(self, item: Node | Region) -> bool:
-        """Whether somebody outside must run after part of an item.
+    def _is_certain(self, item: Node | Region) -> bool:
+        """Whether an item runs whenever the call does.
 
         Raises:
-            EmitError: that part may not run though the call does, and nobody outside could ask for it.
+            EmitError: it does not, but somebody outside must run after it, and could not ask for it.
         """
         if self.layout.demands is None:
             return False
-        awaited = [node for node in _nodes(item) if node.name in self.former.awaited.get(self.region, ())]
-        for node in awaited:
-            if not self.layout.is_certain(self.region, node.name):
+        if self.layout.is_certain(self.region, item if isinstance(item, Region) else item.name):
+            return True
+        awaited = self.former.awaited.get(self.region, set())
+        for node in _nodes(item):
+            if node.name in awaited:
                 raise EmitError(
-                    f"{node.where} writes what a node outside {self.where} reads, but only some architectures need "
-                    "that; write out of place there, or choose among whole modules"
+                    f"{node.where} writes what a node outside module {self.region.path!r} reads, but not every "
+                    "architecture that calls the module needs that; write out of place there, or choose among modules"
                 )
-        return bool(awaited)
+        return False
 
     def _position(self, name: str) -> int | None:
         """The item of this call in which a node ran."""

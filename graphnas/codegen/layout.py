@@ -72,11 +72,15 @@ class Layout:
     items: dict[str, dict[tuple[int | str, ...], None]]
     demands: Demands | None = None
 
-    def is_certain(self, region: Region, name: str) -> bool:
-        """Whether a node's value is needed whenever a call runs; if not, it goes in or out as a function to be asked."""
-        if self.demands is None or name not in self.home or name not in self.demands.nodes:
+    def is_certain(self, region: Region, item: Region | str) -> bool:
+        """Whether an inner call runs, or a value of this name is needed, whenever a call runs."""
+        if self.demands is None:
             return True
-        return self.demands.implies(self.demands.of_call(region.frame), self.demands.nodes[name])
+        if isinstance(item, Region):
+            demand = self.demands.of_call(item.frame)
+        else:
+            demand = self.demands.nodes[item] if item in self.home and item in self.demands.nodes else None
+        return self.demands.implies(self.demands.of_call(region.frame), demand)
 
 
 def outline(graph: Graph) -> Layout:
@@ -121,7 +125,7 @@ def _nest(layout: Layout) -> None:
         if node.choices:
             _mark_plan(region)
     for region in layout.root.regions():
-        region.when = _common([when_of(item) for item in region.items])
+        region.when = _common([when_of(item) for item in region.items]) if region.parent is not None else ()
 
 
 def _enter(layout: Layout, region: Region, frames: tuple[Frame, ...], scope: tuple[Frame, ...]) -> Region:

@@ -66,7 +66,7 @@ class _Placement:
         self._users: dict[int, list[tuple[int, int | None]]] = defaultdict(list)
         for step, item in enumerate(form.items):
             self._enter(step, item, codes[step])
-        self._certain = set(form.awaited)
+        self._certain = set(form.certain)
         self._enter_result(form)
         self._blocks = self._grad_blocks()
         self.places = [Place()] * (len(form.items) + 1)

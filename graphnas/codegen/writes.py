@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from graphnas.ir import effects
 from graphnas.ir.graph import Graph
-from graphnas.ir.node import Call, Choose, Layer, Node, Param, Ref
+from graphnas.ir.node import Call, Choose, Layer, Node, refs_in
 
 _KEPT = ("__setitem__", "__delitem__")
 
@@ -33,17 +33,15 @@ class Writes:
 def find_writes(graph: Graph) -> Writes:
     """The writes of a graph.
 
-    Out of place goes what writes into a value that another live node reads, although nobody is `after` it. In an open
-    graph any other reader counts, since arms run in an order of their own; in a closed one those that come later.
-    Writes into parameters, buffers and inputs are effects and stay.
+    Out of place goes what writes into a value that another live node reads, also through views and choices, although
+    nobody is `after` it. In an open graph any other reader counts, since arms run in an order of their own; in a closed
+    one those that come later. Writes into parameters, buffers and inputs are effects and stay, unless what comes later
+    wants the value as it was.
     """
     found = [node for node in graph.nodes if effects.writes(node)]
     if not found:
         return Writes(frozenset(), frozenset(), frozenset())
-    awaited = _awaited(graph)
-    place = {node.name: position for position, node in enumerate(graph.nodes)}
-    end = {ref.name for ref in graph.reads}
-    moved = [node for node in found if node.name not in awaited and _is_wanted(node, graph, place, end)]
+    moved = _Moves(graph).moved(found)
     layers = frozenset(node.op.path for node in moved if isinstance(node.op, Layer))
     return Writes(frozenset(node.name for node in found), frozenset(node.name for node in moved), layers)
 
@@ -56,15 +54,65 @@ def without_write(target: str) -> str:
     return f"{head}.{name.removesuffix('_')}"
 
 
-def _is_wanted(node: Node, graph: Graph, place: dict[str, int], end: set[str]) -> bool:
-    """Whether somebody else reads what a node writes into."""
-    if isinstance(node.op, Call) and node.op.target.rpartition(".")[2] in _KEPT:
-        return False
-    if not node.args or not isinstance(node.args[0], Ref) or _is_state(node, graph):
-        return False
-    written = node.args[0].name
-    others = [reader for reader in graph.readers[written] if reader != node.name]
-    return written in end or any(bool(graph.choices) or place[other] > place[node.name] for other in others)
+class _Moves:
+    """Decides write by write, in order: what goes out of place shares no storage any more."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._awaited = _awaited(graph)
+        self._place = {node.name: position for position, node in enumerate(graph.nodes)}
+        self._names: set[str] = set()
+
+    def moved(self, found: list[Node]) -> list[Node]:
+        moved = []
+        for node in found:
+            if node.name not in self._awaited and self._is_wanted(node):
+                moved.append(node)
+                self._names.add(node.name)
+        return moved
+
+    def _is_wanted(self, node: Node) -> bool:
+        """Whether somebody else reads what a node writes into."""
+        if isinstance(node.op, Call) and node.op.target.rpartition(".")[2] in _KEPT:
+            return False
+        if not any(True for _ in refs_in(node.args[:1])):
+            return False
+        is_state = effects.writes_state(node, self._graph)
+        if is_state and effects.effect(node, self._graph):
+            return False
+        aliases = self._aliases(node)
+        if aliases & self._graph.output_names:
+            return not is_state
+        any_order = bool(self._graph.choices) and not is_state
+        return any(
+            any_order or self._place[reader] > self._place[node.name]
+            for name in aliases
+            for reader in self._graph.readers.get(name, ())
+            if reader != node.name and reader not in aliases
+        )
+
+    def _aliases(self, node: Node) -> set[str]:
+        """The values that may share the storage that a node writes into, but for its own result."""
+        found: set[str] = set()
+        waiting = [ref.name for ref in refs_in(node.args[:1])]
+        while waiting:
+            name = waiting.pop()
+            if name in found or name == node.name:
+                continue
+            found.add(name)
+            source = self._graph.by_name.get(name)
+            waiting += _sources(source) if source is not None and self._shares(source) else ()
+            readers = (self._graph.by_name[reader] for reader in self._graph.readers.get(name, ()))
+            waiting += [reader.name for reader in readers if self._shares(reader) and name in _sources(reader)]
+        return found
+
+    def _shares(self, node: Node) -> bool:
+        return node.name not in self._names and effects.shares_storage(node)
+
+
+def _sources(node: Node) -> list[str]:
+    """The values whose storage a node's result may be."""
+    return [ref.name for ref in refs_in(node.args if isinstance(node.op, Choose) else node.args[:1])]
 
 
 def _awaited(graph: Graph) -> set[str]:
@@ -80,15 +128,3 @@ def _awaited(graph: Graph) -> set[str]:
         if node is not None and isinstance(node.op, Choose):
             waiting.extend(ref.name for ref in node.refs)
     return awaited
-
-
-def _is_state(node: Node, graph: Graph) -> bool:
-    """Whether what a node writes into is a parameter, a buffer or an input, or was returned by a write into one."""
-    while node.args and isinstance(node.args[0], Ref):
-        source = graph.by_name.get(node.args[0].name)
-        if source is None or isinstance(source.op, Param):
-            return True
-        if not effects.writes(source):
-            return False
-        node = source
-    return False
