@@ -135,7 +135,8 @@ class OpenWriter(Writer):
         self.functions[step] = name
         for path, index in item.results:
             plain = path == () and index not in item.asked
-            self.variables.names[index] = name if plain else f"{name}()" + "".join(f"[{key!r}]" for key in path)
+            written = name if plain else f"{name}()" + "".join(f"[{key!r}]" for key in path)
+            self.variables.give(index, written, len(self.form.items))
             if plain or index in item.asked:
                 self.asked.add(index)
 

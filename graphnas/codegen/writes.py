@@ -19,11 +19,13 @@ class Writes:
         all: nodes that write into their first argument.
         out_of_place: those of them that are emitted out of place.
         layers: paths of the layers that are therefore built without `inplace`.
+        copied: calls of other layers that are given a copy, since another call of the layer must write.
     """
 
     all: frozenset[str]
     out_of_place: frozenset[str]
     layers: frozenset[str]
+    copied: frozenset[str]
 
     def is_write(self, node: Node) -> bool:
         """Whether a node writes into its first argument."""
@@ -40,10 +42,17 @@ def find_writes(graph: Graph) -> Writes:
     """
     found = [node for node in graph.nodes if effects.writes(node)]
     if not found:
-        return Writes(frozenset(), frozenset(), frozenset())
+        return Writes(frozenset(), frozenset(), frozenset(), frozenset())
     moved = _Moves(graph).moved(found)
-    layers = frozenset(node.op.path for node in moved if isinstance(node.op, Layer))
-    return Writes(frozenset(node.name for node in found), frozenset(node.name for node in moved), layers)
+    names = frozenset(node.name for node in moved)
+    writing = {node.op.path for node in found if isinstance(node.op, Layer) and node.name not in names}
+    layers = {node.name: node.op.path for node in moved if isinstance(node.op, Layer)}
+    return Writes(
+        frozenset(node.name for node in found),
+        names,
+        frozenset(layers.values()) - writing,
+        frozenset(name for name, path in layers.items() if path in writing),
+    )
 
 
 def without_write(target: str) -> str:

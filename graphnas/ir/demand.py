@@ -30,7 +30,9 @@ class Demands:
         for node in graph.nodes:
             for name in dict.fromkeys((*(ref.name for ref in node.refs), *node.after)):
                 self._later.setdefault(name, []).append(node.name)
-        self._effects = {node.name: node.scope for node in graph.nodes if effect(node, graph)}
+        self._effects = {
+            node.name: node.scope[-1] if node.scope else None for node in graph.nodes if effect(node, graph)
+        }
         self.nodes: dict[str, Demand] = {}
         self.frames: dict[Frame, Demand] = {}
         known: dict[Frame, Demand] | None = None
@@ -42,6 +44,16 @@ class Demands:
     def of_call(self, frame: Frame | None) -> Demand:
         """What a module call is needed for; the root's is always."""
         return self.frames.get(frame, {}) if frame is not None else None
+
+    def passes_through(self, frame: Frame) -> bool:
+        """Whether a call with effects may be asked for no more than what a choice in it passes on.
+
+        A choice of one option leaves no node behind, so no effect runs in the child; that of the supernet's call would.
+        """
+        if frame not in self._effects.values():
+            return False
+        held = [node for node in self._graph.nodes if frame in node.scope and not _leaves_nothing(node)]
+        return not self.implies(self.frames[frame], self._joined(self.nodes[node.name] for node in held))
 
     def implies(self, first: Demand, second: Demand) -> bool:
         """Whether all that runs on the first demand finds what is there on the second."""
@@ -62,8 +74,7 @@ class Demands:
         self.nodes = nodes = {}
         for node in reversed(self._graph.nodes):
             if node.name in self._effects:
-                scope = self._effects[node.name]
-                nodes[node.name] = self.of_call(scope[-1] if scope else None)
+                nodes[node.name] = self.of_call(self._effects[node.name])
             elif node.name in self._graph.output_names:
                 nodes[node.name] = None
             else:
@@ -105,6 +116,12 @@ class Demands:
         return joined
 
 
+def _leaves_nothing(node: Node) -> bool:
+    """Whether a node is a parameter, or vanishes under some decision while its value stays."""
+    choice = node.op.choice if isinstance(node.op, Choose) else None
+    return isinstance(node.op, Param) or (isinstance(choice, Choice) and (choice.take is None or choice.take < 2))
+
+
 class _Implication:
     """What is implied by one demand."""
 
@@ -122,5 +139,6 @@ class _Implication:
         if not arms & ~self._given.get(choice, 0):
             return True
         if choice not in self._known:
+            self._known[choice] = True  # a choice that only an effect beside it holds up is no reason for the call
             self._known[choice] = self.holds(self._demands.nodes[choice])
         return self._known[choice]
