@@ -153,7 +153,7 @@ class _Scope(Terms):
         arguments = self.term(node.args)
         if node.name in self.former.writes.copied:
             arguments = (self._copy(node, arguments[0]), *arguments[1:])
-        is_open = bool(node.choices) and any(True for _ in choices_in(layer.config))
+        is_open = self.layout.demands is not None and any(True for _ in choices_in(layer.config))
         hint, pair = self._attribute(layer.path), layer.type in _PAIRS
         return self._made(node, "layer", target, arguments, self.term(node.kwargs), hint, plan=is_open, pair=pair)
 

@@ -122,7 +122,7 @@ def _nest(layout: Layout) -> None:
             frames = node.scope
         region.items.append(node)
         layout.home[node.name] = region
-        if node.choices:
+        if layout.demands is not None and node.choices:
             _mark_plan(region)
     for region in layout.root.regions():
         region.when = _common([when_of(item) for item in region.items]) if region.parent is not None else ()

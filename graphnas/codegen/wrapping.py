@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 WIDTH = 99
@@ -10,8 +11,12 @@ _OPEN, _CLOSE = "([{", ")]}"
 
 def wrapped(line: str, width: int = WIDTH) -> list[str]:
     """The line, broken inside its widest brackets where it is longer than `width`."""
-    if len(line) <= width:
-        return [line]
+    return [line] if len(line) <= width else [*_broken(line, width)]
+
+
+@functools.lru_cache(maxsize=4096)
+def _broken(line: str, width: int) -> list[str]:
+    """The lines of one that is too long. Most long lines of a child are those of other children of the space."""
     span = _widest(line)
     if span is None:
         return [line]
