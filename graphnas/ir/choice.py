@@ -181,7 +181,12 @@ class Choice(Expr):
 
     def positions(self, value: Option) -> tuple[int, ...]:
         """Which of `options` a value of `domain` picks."""
-        return tuple(self.options.index(option) for option in (value if self.take != 1 else (value,)))  # type: ignore[union-attr, attr-defined]
+        places = self._places
+        return (places[value],) if self.take == 1 else tuple(places[option] for option in value)  # type: ignore[attr-defined]
+
+    @cached_property
+    def _places(self) -> dict[Option, int]:
+        return {option: place for place, option in enumerate(self.options)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,17 +48,15 @@ def estimate(space: Graph, samples: int = 2000, seed: int = 0) -> Estimate:
 
 
 def _probe(space: Graph, rng: random.Random) -> float:
-    arch: dict[str, Option] = {}
     weight = 1.0
-    while True:
-        _, labels = space.flow.reached(arch, through_open=False)
-        open_labels = [label for label in labels if label not in arch]
-        if not open_labels:
-            return weight if holds(space, arch) else 0.0
-        for label in open_labels:
-            domain = space.choices[label].domain
-            weight *= len(domain)
-            arch[label] = rng.choice(domain)
+
+    def decide(label: str) -> Option:
+        nonlocal weight
+        domain = space.choices[label].domain
+        weight *= len(domain)
+        return rng.choice(domain)
+
+    return weight if holds(space, space.flow.complete({}, decide)) else 0.0
 
 
 def holds(space: Graph, arch: Arch, about: str | None = None) -> bool:
@@ -120,11 +118,12 @@ class _Counter:
         """What deciding a label may bring to life: choices and labels that are not certainly live already."""
         flow = self._space.flow
         live_gates, live_labels = flow.reached(arch, through_open=False)
-        start = [arm for gate in live_gates if flow.gates[gate].choice.label == label for arm in flow.arms(gate, arch)]
+        forks = [flow.forks[gate] for gate in live_gates if flow.forks[gate].choice.label == label]
+        start = [arm for fork in forks for arm in fork.taken(arch)]
         gates, labels = flow.walk(start, arch, through_open=True)
         new_gates = [gate for gate in gates if gate not in live_gates]
         touched = {item for item in labels if item not in live_labels}
-        touched |= {flow.gates[gate].choice.label for gate in new_gates}
+        touched |= {flow.forks[gate].choice.label for gate in new_gates}
         return {*new_gates, *touched}, touched | {label}
 
     def _groups(

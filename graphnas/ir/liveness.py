@@ -7,11 +7,11 @@ hold up the effects directly in them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from graphnas.ir.choice import Arch, Choice, choices_in
+from graphnas.ir.choice import Arch, Choice, Option, choices_in
 from graphnas.ir.effects import effect
 from graphnas.ir.node import Arg, Choose, Frame, Node, Param, refs_in
 
@@ -24,6 +24,24 @@ class Closure(NamedTuple):
 
     gates: tuple[int, ...]
     labels: tuple[str, ...]
+
+
+class Fork(NamedTuple):
+    """A choice over closures: what each single option reaches, and what the node itself does."""
+
+    choice: Choice
+    ways: dict[Option, Closure]
+    own: Closure
+
+    def taken(self, arch: Arch) -> tuple[Closure, ...]:
+        """What is reached: through the chosen arms if the choice is decided, else through all and by itself."""
+        if self.choice.label not in arch:
+            return (*self.ways.values(), self.own)
+        value = arch[self.choice.label]
+        if self.choice.take == 1:
+            return (self.ways[value],)
+        found = tuple(self.ways[option] for option in value)  # type: ignore[attr-defined]
+        return found if len(found) == 1 else (*found, self.own)
 
 
 class Gate(NamedTuple):
@@ -141,15 +159,14 @@ class Flow:
         return self._closure(self.roots, self._output_labels)
 
     @cached_property
-    def _held(self) -> dict[int, Closure]:
-        return {step: self._closure(gate.held, ()) for step, gate in self.gates.items()}
-
-    @cached_property
-    def _arms(self) -> dict[int, tuple[Closure, ...]]:
-        return {
-            step: tuple(self._closure(arm, labels) for arm, labels in zip(gate.arms, gate.labels, strict=True))
-            for step, gate in self.gates.items()
-        }
+    def forks(self) -> dict[int, Fork]:
+        """What the choices reach, by the steps of `gates`."""
+        found = {}
+        for step, gate in self.gates.items():
+            arms = (self._closure(arm, labels) for arm, labels in zip(gate.arms, gate.labels, strict=True))
+            ways = dict(zip(gate.choice.options, arms, strict=True))
+            found[step] = Fork(gate.choice, ways, self._closure(gate.held, ()))
+        return found
 
     def _closure(self, steps: Iterable[int], labels: tuple[str, ...]) -> Closure:
         seen: set[int] = set()
@@ -167,12 +184,6 @@ class Flow:
             waiting += self.needs[step]
         return Closure(tuple(gates), tuple(found))
 
-    def arms(self, gate: int, arch: Arch) -> list[Closure]:
-        """What a choice reaches: through the chosen arms if it is decided, else through all and by itself."""
-        closures = self._arms[gate]
-        found = [closures[arm] for arm in self.gates[gate].taken(arch)]
-        return [*found, self._held[gate]] if self.gates[gate].stays(arch) else found
-
     def reached(self, arch: Arch, through_open: bool) -> tuple[dict[int, None], dict[str, None]]:
         """The choices and labels that are reached from the output, in order of discovery.
 
@@ -184,21 +195,46 @@ class Flow:
 
     def walk(self, start: list[Closure], arch: Arch, through_open: bool) -> tuple[dict[int, None], dict[str, None]]:
         """As `reached`, from given closures on."""
+        forks = self.forks
         gates: dict[int, None] = {}
         labels: dict[str, None] = {}
         waiting = start[::-1]
         while waiting:
             closure = waiting.pop()
-            labels.update(dict.fromkeys(closure.labels))
+            for label in closure.labels:
+                labels[label] = None
             for gate in closure.gates:
                 if gate in gates:
                     continue
                 gates[gate] = None
-                label = self.gates[gate].choice.label
+                fork = forks[gate]
+                label = fork.choice.label
                 labels[label] = None
                 if through_open or label in arch:
-                    waiting += self.arms(gate, arch)
+                    waiting += fork.taken(arch)
         return gates, labels
+
+    def complete(self, arch: Arch, decide: Callable[[str], Option]) -> dict[str, Option]:
+        """A canonical architecture: of `arch` what is live, and a new decision for each label that is live besides.
+
+        Args:
+            arch: what is decided.
+            decide: label → option; asked once for each label, as soon as it is certain to be live.
+        """
+        forks = self.forks
+        live: dict[str, Option] = {}
+        seen: set[int] = set()
+        waiting = [self.root]
+        while waiting:
+            closure = waiting.pop()
+            new = [gate for gate in closure.gates if gate not in seen]
+            seen.update(new)
+            for label in (*closure.labels, *[forks[gate].choice.label for gate in new]):
+                if label not in live:
+                    live[label] = arch[label] if label in arch else decide(label)
+            for gate in new:
+                waiting += forks[gate].taken(live)
+        return {label: live[label] for label in self._order if label in live}
 
     def canonical(self, arch: Arch) -> dict[str, object]:
         """The decided labels that are live under the others, in the order of the space."""

@@ -10,7 +10,7 @@ from graphnas.ir import printing
 from graphnas.ir.choice import Arch, Option, choices_in
 from graphnas.ir.counting import holds
 from graphnas.ir.graph import Graph
-from graphnas.ir.specialize import canonical
+from graphnas.ir.specialize import canonical, check_arch
 
 ATTEMPTS = 100  # free draws before a constrained space is searched systematically
 LIMIT = 200_000  # partial architectures that the systematic search looks at
@@ -42,19 +42,20 @@ def complete(space: Graph, arch: Arch, rng: random.Random) -> dict[str, Option]:
         ArchError: a label or an option that the space does not have.
         ConstraintError: no architecture with these decisions satisfies the constraints.
     """
-    given = canonical(space, arch)
+    check_arch(space, arch)
     for _ in range(ATTEMPTS if space.constraints else 1):
-        drawn = _descend(space, given, rng)
+        drawn = space.flow.complete(arch, lambda label: rng.choice(space.choices[label].domain))
         if holds(space, drawn):
-            return canonical(space, drawn)
+            return drawn
 
     def shuffled(options: Sequence[Option]) -> Sequence[Option]:
         return rng.sample(list(options), len(options))
 
-    for found in _search(space, dict(given), shuffled, _Budget(space)):
+    given = canonical(space, arch)
+    for found in _search(space, given, shuffled, _Budget(space)):
         return found
     listed = ", ".join(map(printing.expression, space.constraints))
-    fixed = f" with {dict(given)}" if given else ""
+    fixed = f" with {given}" if given else ""
     raise ConstraintError(
         f"no architecture of space {space.name}{fixed} satisfies its constraints: {listed}; "
         "loosen one of them, or give the choices that they speak of further options"
@@ -80,18 +81,6 @@ def neighbors(space: Graph, arch: Arch) -> Iterator[dict[str, Option]]:
                 changed = canonical(space, {**defaults, **arch, label: other})
                 if holds(space, changed):
                     yield changed
-
-
-def _descend(space: Graph, given: Arch, rng: random.Random) -> dict[str, Option]:
-    """Decides what is certainly live, until nothing is open."""
-    arch = dict(given)
-    while True:
-        _, labels = space.flow.reached(arch, through_open=False)
-        undecided = [label for label in labels if label not in arch]
-        if not undecided:
-            return arch
-        for label in undecided:
-            arch[label] = rng.choice(space.choices[label].domain)
 
 
 class _Budget:

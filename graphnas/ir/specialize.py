@@ -60,6 +60,16 @@ def canonical(space: Graph, arch: Arch) -> dict[str, Option]:
     Raises:
         ArchError: a label or an option that the space does not have; the message names the nearest.
     """
+    check_arch(space, arch)
+    return space.flow.canonical(arch)  # type: ignore[return-value]
+
+
+def check_arch(space: Graph, arch: Arch) -> None:
+    """Checks that the space has the labels of an architecture, and each of them the option.
+
+    Raises:
+        ArchError: it does not; the message names the nearest.
+    """
     choices = space.choices
     for label, option in arch.items():
         choice = choices.get(label)
@@ -72,7 +82,6 @@ def canonical(space: Graph, arch: Arch) -> dict[str, Option]:
                 f"label {label!r} has no option {option!r}; options are {_listed(choice)}\n"
                 f"  at {_place(space, choice)}.{nearest(option, choice.options)}"
             )
-    return space.flow.canonical(arch)  # type: ignore[return-value]
 
 
 def default(space: Graph) -> dict[str, Option]:
@@ -105,8 +114,15 @@ def violated(constraints: Iterable[Expr], arch: Arch) -> Expr | None:
 
 
 def _admits(choice: Choice, option: Option) -> bool:
-    # 1 and True are equal and hash alike, but they are not the same option.
-    return any(option == known and type(option) is type(known) for known in choice.domain)
+    domain = choice.domain
+    return option in domain and _is_same(option, domain[domain.index(option)])
+
+
+def _is_same(option: Option, known: Option) -> bool:
+    # 1 and True are equal and hash alike, but they are not the same option; nor are (1,) and (True,).
+    if type(option) is tuple and type(known) is tuple:
+        return all(map(_is_same, option, known))
+    return type(option) is type(known)
 
 
 def _listed(choice: Choice) -> str:

@@ -47,14 +47,16 @@ class Proposals:
 
     def enter(self, arch: dict[str, Option]) -> dict[str, Option]:
         """Notes that an architecture is proposed; returns it."""
-        self._told.discard(key_of(arch))
-        self._pending.add(key_of(arch))
+        key = key_of(arch)
+        self._told.discard(key)
+        self._pending.add(key)
         return arch
 
     def settle(self, arch: Arch) -> None:
         """Notes that an architecture was told."""
-        self._pending.discard(key_of(arch))
-        self._told.add(key_of(arch))
+        key = key_of(arch)
+        self._pending.discard(key)
+        self._told.add(key)
 
     def draw(self, rng: random.Random) -> dict[str, Option] | None:
         """A random architecture that may be proposed; None if there is none left."""

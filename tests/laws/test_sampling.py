@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from graphnas.errors import ArchError, ConstraintError
-from graphnas.ir.choice import TRAINING, Choice
+from graphnas.ir.choice import TRAINING, Choice, Option
 from graphnas.ir.graph import Graph
 from graphnas.ir.sampling import enumerate_archs, neighbors, sample
 from graphnas.ir.specialize import canonical, specialize
@@ -45,6 +48,47 @@ def test_samples_reach_every_member(space: Graph, seed: int) -> None:
         return
     rng = random.Random(seed)
     assert {frozen(sample(space, rng)) for _ in range(60 * len(members))} == members
+
+
+class Scripted(random.Random):
+    """Draws what it is told to, and the first option after that.
+
+    Args:
+        script: which option each draw takes.
+    """
+
+    def __init__(self, script: Sequence[int]) -> None:
+        super().__init__(0)
+        self._script = list(script)
+        self.drawn: list[tuple[int, int]] = []
+
+    def choice(self, options: Sequence[Any]) -> Any:
+        """The option that the script names; notes it, and of how many it is."""
+        place = self._script[len(self.drawn)] if len(self.drawn) < len(self._script) else 0
+        self.drawn.append((place, len(options)))
+        return options[place]
+
+
+def every_draw(space: Graph) -> Iterator[dict[str, Option]]:
+    """What each sequence of draws gives."""
+    drawn = [(0, 0)]
+    script: list[int] = []
+    while drawn:
+        rng = Scripted(script)
+        yield sample(space, rng)
+        drawn = rng.drawn
+        while drawn and drawn[-1][0] + 1 == drawn[-1][1]:
+            drawn.pop()
+        script = [place for place, _ in drawn]
+        script[-1:] = [place + 1 for place in script[-1:]]
+
+
+@given(space=spaces(), seed=seeds)
+def test_each_sequence_of_draws_gives_one_member(space: Graph, seed: int) -> None:
+    free = replace(space, constraints=())
+    drawn = [frozen(arch) for arch in every_draw(free)]
+    assert len(set(drawn)) == len(drawn)
+    assert set(drawn) == set(map(frozen, enumerate_archs(free)))
 
 
 @given(space=spaces(), seed=seeds)
