@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from graphnas.errors import GraphError
-from graphnas.ir.choice import Arch, Option, choices_in
-from graphnas.ir.node import fold, transform
+from graphnas.ir import printing
+from graphnas.ir.choice import Apply, Arch, Expr, Option, choices_in
+from graphnas.ir.node import close, fold
 
 if TYPE_CHECKING:
     from graphnas.ir.graph import Graph
@@ -60,14 +61,33 @@ def _probe(space: Graph, rng: random.Random) -> float:
 
 
 def holds(space: Graph, arch: Arch, about: str | None = None) -> bool:
-    """Whether no constraint whose labels are all decided is broken; of those that speak of `about`, if given."""
+    """Whether no constraint whose labels are all decided is broken; of those that speak of `about`, if given.
+
+    Raises:
+        GraphError: a constraint has no value, as in a division by zero.
+    """
     for constraint in space.constraints:
         labels = {choice.label for choice in choices_in(constraint)}
-        if (about is None or about in labels) and labels <= arch.keys():
-            value = transform(constraint, lambda leaf: arch[leaf.label] if hasattr(leaf, "label") else leaf)
-            if not (fold(value) if hasattr(value, "fn") else value):
-                return False
+        if (about is None or about in labels) and labels <= arch.keys() and not verdict(constraint, arch):
+            return False
     return True
+
+
+def verdict(constraint: Expr, arch: Arch) -> Any:
+    """What a constraint says under the decisions: true or false, or an expression of what they leave open.
+
+    Raises:
+        GraphError: it has no value, as in a division by zero.
+    """
+    try:
+        said = close(constraint, arch)
+        return fold(said) if isinstance(said, Apply) else said
+    except GraphError as error:
+        decided = {choice.label: arch[choice.label] for choice in choices_in(constraint) if choice.label in arch}
+        raise GraphError(
+            f"{error}\n  at the constraint {printing.expression(constraint)} under {decided}. "
+            "Leave out the option, or forbid it by a constraint that stands before."
+        ) from error
 
 
 class _Counter:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
-from graphnas.ir.choice import FUNCTIONS, Apply, Choice, Expr, choices_in
+from graphnas.errors import GraphError
+from graphnas.ir.choice import FUNCTIONS, Apply, Arch, Choice, Expr, choices_in
 from graphnas.ir.frozen import FrozenDict
 
 # An argument tree: None, bool, int, float, complex, str, Ellipsis, Ref, Expr, Constant, Device, tuple, List, Slice,
@@ -296,11 +297,27 @@ def transform(tree: Arg, leaf: Callable[[Any], Any]) -> Arg:
     return leaf(tree)
 
 
+def close(tree: Arg, arch: Arch) -> Any:
+    """The tree with the choices of `arch` closed.
+
+    Raises:
+        GraphError: an expression has no value then.
+    """
+    return transform(tree, lambda leaf: arch.get(leaf.label, leaf) if type(leaf) is Choice else leaf)
+
+
 def fold(expr: Apply) -> Any:
-    """The value of an expression whose arguments are all constants; otherwise the expression."""
+    """The value of an expression whose arguments are all constants; otherwise the expression.
+
+    Raises:
+        GraphError: it has none, as a division by zero.
+    """
     if any(map(_is_open, expr.args)):
         return expr
-    return FUNCTIONS[expr.fn](*expr.args)
+    try:
+        return FUNCTIONS[expr.fn](*expr.args)
+    except (ArithmeticError, TypeError, ValueError) as error:
+        raise GraphError(f"{expr.fn!r} of {', '.join(map(repr, expr.args))} has no value: {error}") from error
 
 
 def _is_open(arg: Arg) -> bool:

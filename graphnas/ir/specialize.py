@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from graphnas.errors import ArchError, ConstraintError, nearest
+from graphnas.errors import ArchError, ConstraintError, GraphError, nearest
 from graphnas.ir import printing
+from graphnas.ir.arithmetic import at_node
 from graphnas.ir.choice import Arch, Choice, Expr, Option, choices_in
+from graphnas.ir.counting import verdict
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Formals, Graph
 from graphnas.ir.node import MERGES, Arg, Call, Choose, Entry, Layer, Node, Param, Ref, Size, transform
@@ -24,6 +26,7 @@ def specialize(graph: Graph, arch: Arch) -> Graph:
     Raises:
         ArchError: a label or an option that the space does not have.
         ConstraintError: the decisions break a constraint.
+        GraphError: they leave an expression without a value, as a division by zero.
     """
     arch = canonical(graph, arch)
     return _rebuild(graph, arch) if arch else graph
@@ -35,12 +38,17 @@ def prune(graph: Graph) -> Graph:
 
 
 def _rebuild(graph: Graph, arch: Arch) -> Graph:
+    # Before the nodes: where a constraint forbids an option, their expressions may have no value.
+    constraints = _constraints(graph, arch)
     live = graph.flow.live(arch)
     aliases: dict[str, Arg] = {}
     kept = []
     for position, node in enumerate(graph.nodes):
         if live[position]:
-            closed = _close(node, arch, aliases)
+            try:
+                closed = _close(node, arch, aliases)
+            except GraphError as error:
+                raise at_node(error, node, arch) from error
             if closed is not None:
                 kept.append(closed)
     small = replace(
@@ -51,7 +59,9 @@ def _rebuild(graph: Graph, arch: Arch) -> Graph:
         formals=_formals(graph.formals, kept, aliases, {item.name for item in graph.inputs}),
         constraints=(),
     )
-    return replace(small, constraints=_constraints(graph, small, arch)) if graph.constraints else small
+    # A constraint that speaks of a label nobody can reach says nothing.
+    meant = tuple(item for item in constraints if all(choice.label in small.choices for choice in choices_in(item)))
+    return replace(small, constraints=meant) if meant else small
 
 
 def canonical(space: Graph, arch: Arch) -> dict[str, Option]:
@@ -103,14 +113,6 @@ def substitute(tree: Arg, aliases: Mapping[str, Arg], arch: Arch) -> Arg:
         return item
 
     return transform(tree, leaf)
-
-
-def violated(constraints: Iterable[Expr], arch: Arch) -> Expr | None:
-    """The first constraint that the decisions break; one that speaks of an undecided label is not broken."""
-    for constraint in constraints:
-        if all(choice.label in arch for choice in choices_in(constraint)) and not substitute(constraint, {}, arch):
-            return constraint
-    return None
 
 
 def _admits(choice: Choice, option: Option) -> bool:
@@ -253,18 +255,16 @@ def _rename(names: FrozenDict[Ref, str], aliases: Mapping[str, Arg], known: set[
     return FrozenDict(found)
 
 
-def _constraints(graph: Graph, small: Graph, arch: Arch) -> tuple[Expr, ...]:
-    """The constraints that still say something; one that speaks of a label nobody can reach says nothing."""
-    open_labels = set(small.choices)
+def _constraints(graph: Graph, arch: Arch) -> list[Expr]:
+    """What the constraints say of the labels that stay open."""
     kept = []
     for constraint in graph.constraints:
-        closed = substitute(constraint, {}, arch)
-        if not isinstance(closed, Expr):
-            if not closed:
-                decided = {choice.label: arch[choice.label] for choice in choices_in(constraint)}
-                raise ConstraintError(
-                    f"architecture breaks the constraint {printing.expression(constraint)}: it has {decided}"
-                )
-        elif all(choice.label in open_labels for choice in choices_in(closed)):
-            kept.append(closed)
-    return tuple(kept)
+        said = verdict(constraint, arch)
+        if isinstance(said, Expr):
+            kept.append(said)
+        elif not said:
+            decided = {choice.label: arch[choice.label] for choice in choices_in(constraint)}
+            raise ConstraintError(
+                f"architecture breaks the constraint {printing.expression(constraint)}: it has {decided}"
+            )
+    return kept

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from graphnas.errors import nearest
 from graphnas.ir import targets
+from graphnas.ir.arithmetic import check_arithmetic
 from graphnas.ir.choice import Choice, Expr, choices_in
 from graphnas.ir.hazards import check_hazards
 from graphnas.ir.modules import check_modules
@@ -61,6 +62,7 @@ def verify(graph: Graph, allow: Collection[str] = ()) -> None:
     for constraint in graph.constraints:
         _check_constraint(constraint)
     _ = graph.choices  # raises where one label stands for two choices
+    check_arithmetic(graph)
     check_hazards(graph)
     _check_needed(graph)
 
