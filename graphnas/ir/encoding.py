@@ -1,14 +1,15 @@
-"""Graph → plain JSON data. What is most frequent is written plainly (a list is a tuple), the rest under a tag."""
+"""Graph → JSON. What is most frequent is written plainly (a list is a tuple), the rest under a tag."""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from graphnas.errors import GraphError
 from graphnas.ir.choice import Apply, Choice, Training
-from graphnas.ir.frozen import FrozenDict
+from graphnas.ir.frozen import FrozenDict, remembered
 from graphnas.ir.node import (
     Arg,
     Call,
@@ -36,8 +37,21 @@ FORMAT = 1
 Json: TypeAlias = Any
 
 
-def encode(graph: Graph, sources: bool = True) -> dict[str, Json]:
-    """The graph as JSON data, each choice once in a table of its own.
+class Row(NamedTuple):
+    """A part of a graph as JSON text, and the choices that it names by their labels."""
+
+    text: str
+    choices: tuple[Choice, ...]
+
+    def within(self, choices: dict[str, Choice]) -> str:
+        """The text, once its choices are entered into the table of the document."""
+        for choice in self.choices:
+            _enter(choice, choices)
+        return self.text
+
+
+def encode(graph: Graph, sources: bool = True) -> dict[str, str | list[str]]:
+    """The fields of the graph as JSON texts, of lists the text of each row; each choice once in a table of its own.
 
     Args:
         graph: closed or open.
@@ -47,20 +61,17 @@ def encode(graph: Graph, sources: bool = True) -> dict[str, Json]:
         GraphError: it holds a value that no file can hold, or one label stands for two choices.
     """
     choices = {**graph.choices}
-    fields = {
-        "inputs": [_input(item) for item in graph.inputs],
-        "nodes": [_node(node, choices, sources) for node in graph.nodes],
-        "output": value(graph.output, choices),
-        "constraints": [value(constraint, choices) for constraint in graph.constraints],
-        "modules": [_entry(entry, choices) for entry in graph.modules],
-        "formals": [
-            [path, call, [[value(ref, choices), name] for ref, name in names.items()]]
-            for (path, call), names in graph.formals.items()
-        ],
+    fields: dict[str, str | list[str]] = {
+        "inputs": [json.dumps(_input(item)) for item in graph.inputs],
+        "nodes": [_sourced(node, choices, sources) for node in graph.nodes],
+        "output": json.dumps(value(graph.output, choices)),
+        "constraints": [json.dumps(value(constraint, choices)) for constraint in graph.constraints],
+        "modules": [_entry(entry).within(choices) for entry in graph.modules],
+        "formals": [f"[{json.dumps(path)}, {call}, {_formal(names)}]" for (path, call), names in graph.formals.items()],
     }
-    table = [_choice(choice) for choice in choices.values()]
-    signature = [_parameter(parameter) for parameter in graph.signature]
-    return {"format": FORMAT, "name": graph.name, "signature": signature, "choices": table, **fields}
+    table = [json.dumps(_choice(choice)) for choice in choices.values()]
+    signature = [json.dumps(_parameter(parameter)) for parameter in graph.signature]
+    return {"format": str(FORMAT), "name": json.dumps(graph.name), "signature": signature, "choices": table, **fields}
 
 
 def _input(item: Input) -> Json:
@@ -81,26 +92,44 @@ def _choice(choice: Choice) -> Json:
     return {"label": choice.label, "options": [value(option, {}) for option in choice.options], "take": choice.take}
 
 
-def _entry(entry: Entry, choices: dict[str, Choice]) -> Json:
+@remembered
+def _formal(names: FrozenDict[Ref, str]) -> str:
+    return json.dumps([[value(ref, {}), name] for ref, name in names.items()])
+
+
+@remembered
+def _entry(entry: Entry) -> Row:
+    choices: dict[str, Choice] = {}
     fields = {
         "type": entry.type,
         "config": _settings(entry.config, choices),
         "frozen": list(entry.frozen),
         "same_as": entry.same_as,
     }
-    return {"path": entry.path, "kind": entry.kind, **{key: item for key, item in fields.items() if item}}
+    row = {"path": entry.path, "kind": entry.kind, **{key: item for key, item in fields.items() if item}}
+    return Row(json.dumps(row), tuple(choices.values()))
 
 
-def _node(node: Node, choices: dict[str, Choice], sources: bool) -> Json:
+def _sourced(node: Node, choices: dict[str, Choice], sources: bool) -> str:
+    text = _node(node).within(choices)
+    if not sources or not node.source:
+        return text
+    return f'{text[:-1]}, "source": {json.dumps([node.source.file, node.source.line])}}}'
+
+
+@remembered
+def _node(node: Node) -> Row:
+    """Without the node's source."""
+    choices: dict[str, Choice] = {}
     fields = {
         "args": [value(arg, choices) for arg in node.args],
         "kwargs": _settings(node.kwargs, choices),
         "scope": [[frame.path, frame.type, frame.call] for frame in node.scope],
         "when": value(node.when, choices),
         "after": list(node.after),
-        "source": [node.source.file, node.source.line] if sources and node.source else None,
     }
-    return {"name": node.name, "op": _op(node.op, choices), **{key: item for key, item in fields.items() if item}}
+    row = {"name": node.name, "op": _op(node.op, choices), **{key: item for key, item in fields.items() if item}}
+    return Row(json.dumps(row), tuple(choices.values()))
 
 
 def _op(op: Op, choices: dict[str, Choice]) -> Json:
@@ -142,8 +171,7 @@ def _tagged(tree: Arg, choices: dict[str, Choice]) -> Json:
         case Ref(name=name, item=item):
             return {"ref": name, "item": list(item)} if item else {"ref": name}
         case Choice(label=label):
-            if choices.setdefault(label, tree) != tree:
-                raise GraphError(f"label {label!r} stands for two choices; give them different labels")
+            _enter(tree, choices)
             return {"choice": label}
         case Apply(fn=fn, args=args):
             return {"apply": fn, "args": [value(arg, choices) for arg in args]}
@@ -166,3 +194,8 @@ def _tagged(tree: Arg, choices: dict[str, Choice]) -> Json:
     raise GraphError(
         f"a {type(tree).__name__} cannot be stored: {tree!r:.100}; a graph holds plain values and types of its own"
     )
+
+
+def _enter(choice: Choice, choices: dict[str, Choice]) -> None:
+    if choices.setdefault(choice.label, choice) != choice:
+        raise GraphError(f"label {choice.label!r} stands for two choices; give them different labels")

@@ -1,9 +1,13 @@
-"""An immutable, hashable mapping for the fields of graph types."""
+"""What graph types are made of: an immutable, hashable mapping, and facts that an immutable object keeps."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any, NoReturn, TypeVar
 
+T = TypeVar("T")
+R = TypeVar("R")
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -33,3 +37,21 @@ class FrozenDict(dict[K, V]):
 
     def __repr__(self) -> str:
         return dict.__repr__(self)
+
+
+def remembered(function: Callable[[T], R]) -> Callable[[T], R]:
+    """A function of one immutable object, worked out once for each: the object keeps the result under its name.
+
+    It is a `cached_property` for modules that the object's class does not know. Most nodes of a child are those of its
+    space, so what is found out about a node serves all children.
+    """
+    key = f"{function.__module__}.{function.__qualname__}"
+
+    @wraps(function)
+    def recall(item: T) -> R:
+        kept: dict[str, R] = item.__dict__
+        if key not in kept:
+            kept[key] = function(item)
+        return kept[key]
+
+    return recall

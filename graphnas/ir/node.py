@@ -223,7 +223,7 @@ class Parameter:
     value: Arg = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Entry:
     """A row of the module table: one registered module, parameter or buffer, in registration order.
 

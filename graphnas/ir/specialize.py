@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphnas.errors import ArchError, ConstraintError, GraphError, nearest
 from graphnas.ir import printing
 from graphnas.ir.arithmetic import at_node
 from graphnas.ir.choice import Arch, Choice, Expr, Option, choices_in
 from graphnas.ir.counting import verdict
-from graphnas.ir.frozen import FrozenDict
+from graphnas.ir.frozen import FrozenDict, remembered
 from graphnas.ir.graph import Formals, Graph
-from graphnas.ir.node import MERGES, Arg, Call, Choose, Entry, Layer, Node, Param, Ref, Size, transform
+from graphnas.ir.node import MERGES, Arg, Call, Choose, Entry, Layer, Node, Param, Ref, Size, close, transform
 
 
 def specialize(graph: Graph, arch: Arch) -> Graph:
@@ -150,29 +150,47 @@ def _follow(ref: Ref, aliases: Mapping[str, Arg]) -> Arg:
     return found
 
 
+class _Terms(NamedTuple):
+    """What a node speaks of."""
+
+    names: frozenset[str]
+    labels: frozenset[str]
+
+
+@remembered
+def _terms(node: Node) -> _Terms:
+    names = frozenset((*(ref.name for ref in node.refs), *node.after))
+    return _Terms(names, frozenset(choice.label for choice in node.choices))
+
+
 def _close(node: Node, arch: Arch, aliases: dict[str, Arg]) -> Node | None:
     """The node under the decisions; None for a decided choice, whose readers from now on read the chosen argument."""
-    touched = any(ref.name in aliases for ref in node.refs) or any(name in aliases for name in node.after)
-    if not touched and not any(choice.label in arch for choice in node.choices):
+    names, labels = _terms(node)
+    if names.isdisjoint(aliases) and labels.isdisjoint(arch):
         return node
-    args = substitute(node.args, aliases, arch)
-    after = tuple(dict.fromkeys(name for name in (_after(name, aliases) for name in node.after) if name))
-    op = node.op
+    op, args = node.op, node.args
     match op:
         case Choose(choice=Choice(label=label) as choice) if label in arch:
-            picked = tuple(args[position] for position in choice.positions(arch[label]))
-            if len(picked) == 1:
-                aliases[node.name] = picked[0]
+            args = tuple([args[position] for position in choice.positions(arch[label])])
+            if len(args) == 1:
+                aliases[node.name] = substitute(args[0], aliases, arch)
                 return None
-            op, args = Call(MERGES[op.merge]), picked
+            op = Call(MERGES[op.merge])
         case Choose(choice=condition):
-            op = replace(op, choice=substitute(condition, aliases, {}))
-        case Layer(config=config):
-            op = replace(op, config=substitute(config, aliases, arch))
-        case Param(shape=shape):
-            op = replace(op, shape=substitute(shape, aliases, arch))
-    kwargs = substitute(node.kwargs, aliases, arch)
-    return replace(node, op=op, args=args, kwargs=kwargs, when=substitute(node.when, aliases, arch), after=after)
+            op = Choose(substitute(condition, aliases, {}), op.merge)
+        case Layer(path=path, type=kind, config=config) if not labels.isdisjoint(arch):
+            op = Layer(path, kind, close(config, arch))
+        case Param(path=path, shape=shape):
+            op = Param(path, close(shape, arch))
+    after = (_after(name, aliases) for name in node.after)
+    return replace(
+        node,
+        op=op,
+        args=substitute(args, aliases, arch),
+        kwargs=substitute(node.kwargs, aliases, arch),
+        when=substitute(node.when, aliases, arch),
+        after=tuple(dict.fromkeys(name for name in after if name)),
+    )
 
 
 def _after(name: str, aliases: Mapping[str, Arg]) -> str:
@@ -180,26 +198,38 @@ def _after(name: str, aliases: Mapping[str, Arg]) -> str:
     return found.name if isinstance(found, Ref) else ""
 
 
+class _Uses(NamedTuple):
+    """The paths of the layers and tensors that nodes use, and of the modules that are called around them."""
+
+    used: set[str]
+    called: set[str]
+
+
+def _uses(nodes: Iterable[Node]) -> _Uses:
+    used = {node.op.path for node in nodes if isinstance(node.op, Layer | Param)}
+    return _Uses(used, {frame.path for node in nodes for frame in node.scope})
+
+
+@remembered
+def _all_uses(graph: Graph) -> _Uses:
+    return _uses(graph.nodes)
+
+
 def _modules(graph: Graph, kept: list[Node], arch: Arch) -> tuple[Entry, ...]:
     """The rows that stay: never used before, or still used. A module goes with its last call, and all below it."""
-    used = _paths(kept)
-    gone = _paths(graph.nodes) - used
-    called = {frame.path for node in kept for frame in node.scope}
-    dead = {frame.path for node in graph.nodes for frame in node.scope} - called
+    used, called = _uses(kept)
+    before = _all_uses(graph)
+    gone, dead = before.used - used, before.called - called
 
     def stays(entry: Entry) -> bool:
         if entry.path in used or entry.path in called:
             return True
-        return entry.path not in gone and not any(path in dead for path in _ancestors(entry.path))
+        return entry.path not in gone and not (dead and any(path in dead for path in _ancestors(entry.path)))
 
     rows = [entry for entry in graph.modules if stays(entry)] if gone or dead else list(graph.modules)
-    if any(entry.same_as for entry in rows) and len(rows) < len(graph.modules):
+    if len(rows) < len(graph.modules) and any(entry.same_as for entry in rows):
         rows = _inherit_ties(rows)
-    return tuple(_close_entry(entry, arch) for entry in rows)
-
-
-def _paths(nodes: Iterable[Node]) -> set[str]:
-    return {node.op.path for node in nodes if isinstance(node.op, Layer | Param)}
+    return tuple([_close_entry(entry, arch) for entry in rows])
 
 
 def _ancestors(path: str) -> Iterable[str]:
@@ -233,9 +263,13 @@ def _inherit_ties(rows: list[Entry]) -> list[Entry]:
     return result
 
 
+@remembered
+def _labels(entry: Entry) -> frozenset[str]:
+    return frozenset(choice.label for choice in choices_in(entry.config))
+
+
 def _close_entry(entry: Entry, arch: Arch) -> Entry:
-    config = substitute(entry.config, {}, arch)
-    return entry if config is entry.config else replace(entry, config=config)
+    return entry if _labels(entry).isdisjoint(arch) else replace(entry, config=close(entry.config, arch))
 
 
 def _formals(formals: Formals, kept: list[Node], aliases: Mapping[str, Arg], given: set[str]) -> Formals:

@@ -30,14 +30,14 @@ def to_json(graph: Graph, sources: bool = True) -> str:
     Raises:
         GraphError: it holds a value that no file can hold.
     """
-    lines = [f"{json.dumps(key)}: {_rows(item)}" for key, item in encode(graph, sources).items()]
+    lines = [f'"{key}": {_joined(item)}' for key, item in encode(graph, sources).items()]
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def _rows(item: Json) -> str:
-    if isinstance(item, list) and item:
-        return "[\n  " + ",\n  ".join(map(json.dumps, item)) + "\n]"
-    return json.dumps(item)
+def _joined(item: str | list[str]) -> str:
+    if isinstance(item, str):
+        return item
+    return "[\n  " + ",\n  ".join(item) + "\n]" if item else "[]"
 
 
 def from_json(text: str, allow: Collection[str] = ()) -> Graph:
