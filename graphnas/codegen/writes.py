@@ -90,8 +90,8 @@ class _Moves:
         if is_state and effects.effect(node, self._graph):
             return False
         aliases = self._aliases(node)
-        if aliases & self._graph.output_names:
-            return not is_state
+        if not is_state and aliases & self._graph.output_names:
+            return True
         any_order = bool(self._graph.choices) and not is_state
         return any(
             any_order or self._place[reader] > self._place[node.name]

@@ -35,11 +35,13 @@ class Demands:
         }
         self.nodes: dict[str, Demand] = {}
         self.frames: dict[Frame, Demand] = {}
+        self._held: dict[Frame, Demand] = {}
         known: dict[Frame, Demand] | None = None
-        while known != self.frames:  # an effect needs values of other calls, whose effects live with it
-            known = self.frames
+        while known != self._held:  # an effect needs values of other calls, whose effects live with it
+            known = self._held
             self.nodes = self._settled()
-            self.frames = self._framed()
+            self._held = self._framed(node for node in graph.nodes if not _leaves_nothing(node))
+        self.frames = self._framed(graph.nodes)
 
     def of_call(self, frame: Frame | None) -> Demand:
         """What a module call is needed for; the root's is always."""
@@ -50,10 +52,7 @@ class Demands:
 
         A choice of one option leaves no node behind, so no effect runs in the child; that of the supernet's call would.
         """
-        if frame not in self._effects.values():
-            return False
-        held = [node for node in self._graph.nodes if frame in node.scope and not _leaves_nothing(node)]
-        return not self.implies(self.frames[frame], self._joined(self.nodes[node.name] for node in held))
+        return frame in self._effects.values() and not self.implies(self.frames[frame], self._held.get(frame, {}))
 
     def implies(self, first: Demand, second: Demand) -> bool:
         """Whether all that runs on the first demand finds what is there on the second."""
@@ -71,10 +70,11 @@ class Demands:
         return found
 
     def _settled(self) -> dict[str, Demand]:
-        self.nodes = nodes = {}
+        self.nodes = nodes = dict[str, Demand]()
         for node in reversed(self._graph.nodes):
             if node.name in self._effects:
-                nodes[node.name] = self.of_call(self._effects[node.name])
+                frame = self._effects[node.name]
+                nodes[node.name] = self._held.get(frame, {}) if frame is not None else None
             elif node.name in self._graph.output_names:
                 nodes[node.name] = None
             else:
@@ -82,9 +82,9 @@ class Demands:
                 nodes[node.name] = self._joined(self._need(reader, node.name) for reader in later)
         return nodes
 
-    def _framed(self) -> dict[Frame, Demand]:
+    def _framed(self, nodes: Iterable[Node]) -> dict[Frame, Demand]:
         inside: dict[Frame, list[Demand]] = {}
-        for node in self._graph.nodes:
+        for node in nodes:
             if not isinstance(node.op, Param):
                 for frame in node.scope:
                     inside.setdefault(frame, []).append(self.nodes[node.name])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from graphnas.ir.demand import Demands
 from graphnas.ir.effects import shares_storage, writes, writes_state
-from graphnas.ir.node import Choose, Node, Ref, refs_in
+from graphnas.ir.node import Choose, Node, Param, Ref, refs_in
 from graphnas.ir.values import refuse
 
 if TYPE_CHECKING:
@@ -73,11 +73,11 @@ def _awaited(graph: Graph) -> set[str]:
 
 
 def _storage(name: str, graph: Graph) -> str:
-    """The value whose storage `name` may be: followed through views and writes up to where it was made."""
+    """The value whose storage `name` may be: followed through views and writes up to where it was made or is kept."""
     node = graph.by_name.get(name)
     while node is not None and shares_storage(node) and node.args and isinstance(node.args[0], Ref):
         if isinstance(node.op, Choose):
             break
         name = node.args[0].name
         node = graph.by_name.get(name)
-    return name
+    return f"state {node.op.path}" if node is not None and isinstance(node.op, Param) else name

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from graphnas.analysis.shapes import shapes
 from graphnas.codegen.build import build
-from graphnas.errors import EmitError
+from graphnas.errors import GraphNASError
 from graphnas.ir.choice import Arch
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import Layer, refs_in
@@ -43,6 +43,8 @@ from tests.laws.networks import (
 from tests.laws.spaces import some_arch, spaces
 
 SAMPLES = 3
+# What no supernet can do as its children do: an effect that some of them lack, a write that overtakes a reader.
+REFUSED = ("put the choice that does so outside of the module", "Write out of place (`x = x + y`), or read a clone")
 
 
 class Separable(nn.Module):
@@ -200,8 +202,8 @@ def test_child_equals_the_supernet_in_generated_spaces(space: Graph, seed: int) 
     torch.manual_seed(seed)
     try:
         supernet = build(space, _bare(space))
-    except EmitError as error:
-        assert "put the choice that does so outside of the module" in str(error)
+    except GraphNASError as error:
+        assert any(reason in str(error) for reason in REFUSED)
         reject()
     weights = state_of(supernet)
     arch = some_arch(space, seed)
@@ -248,7 +250,8 @@ def _is_differentiable(
     try:
         run(network, weights, *inputs, training=training)
     except RuntimeError as error:
-        assert "modified by an inplace operation" in str(error)
+        if "modified by an inplace operation" not in str(error):
+            raise
         return False
     return True
 
