@@ -10,7 +10,7 @@ from graphnas.codegen.code import Code, Local, call, concat, substituted, text
 from graphnas.codegen.expressions import assignment_code, augmented, guard_code, item_code, term_code
 from graphnas.codegen.form import Form, Item
 from graphnas.codegen.loops import Loop, find_loop
-from graphnas.codegen.variables import Variables
+from graphnas.codegen.variables import Variables, pattern
 from graphnas.errors import EmitError
 from graphnas.ir.choice import Apply, Training
 from graphnas.ir.node import ENTER_GRAD_MODE, EXIT_GRAD_MODE, GUARD, Arg
@@ -245,7 +245,7 @@ class Writer:
         for path, index in item.results:
             variable = self.variables.choose(item, None if first is None or len(item.results) > 1 else first, step)
             names[path] = self.variables.give(index, variable, self.last.get(index, step))
-        return _pattern(names, (), item)
+        return pattern(names, (), item)
 
     # ------------------------------------------------------------ values written where they are used
     def _used(self, code: Code, step: int) -> Code:
@@ -335,18 +335,3 @@ def _is_opposite(first: tuple[Arg, ...], second: tuple[Arg, ...]) -> bool:
     return second[0] == Apply("not", (first[0],)) or (
         first[0] == Apply("not", (second[0],)) and isinstance(second[0], Training)
     )
-
-
-def _pattern(names: dict[tuple[int | str, ...], str], prefix: tuple[int | str, ...], item: Item) -> str:
-    """`a, (b, _)` for the results that are wanted."""
-    if prefix in names:
-        return names[prefix]
-    below = [path for path in names if path[: len(prefix)] == prefix]
-    if not below:
-        return "_"
-    top = max(int(path[len(prefix)]) for path in below)
-    parts = [_pattern(names, (*prefix, place), item) for place in range(top + 1)]
-    if not prefix and item.kind != "module":
-        parts += ["_"] * (2 - len(parts)) if item.pair else ["*_"]
-    inside = ", ".join(parts) + ("," if len(parts) == 1 else "")
-    return f"({inside})" if prefix else inside

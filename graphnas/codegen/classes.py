@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from graphnas.codegen.body import Body
 from graphnas.codegen.code import Code, Construction, Hole, Part
@@ -30,6 +31,40 @@ class Instance:
     init: tuple[Code, ...]
     bodies: tuple[Body, ...]
     short: bool = False
+
+    @cached_property
+    def skeleton(self) -> tuple[object, ...]:
+        """What instances of one class share: everything but the literals."""
+        found: list[object] = [self.name, self.base, self.short]
+        for part in self.tokens():
+            match part:
+                case Hole(keyword=keyword, argument=argument, fresh=fresh):
+                    found.append((keyword, argument, fresh))
+                case Construction(group=group, arguments=arguments):
+                    found.append((group, tuple(name for name, _ in arguments)))
+                case _:
+                    found.append(part)
+        return tuple(found)
+
+    @cached_property
+    def holes(self) -> list[tuple[Hole, bool]]:
+        """The literals in order, each with whether it stands in a `forward`."""
+        found: list[tuple[Hole, bool]] = []
+        in_body = False
+        for part in self.tokens():
+            match part:
+                case Hole():
+                    found.append((part, in_body))
+                case Construction(arguments=arguments):
+                    found += [(hole, in_body) for _, hole in arguments]
+                case str() if part.startswith("\f"):
+                    in_body = True
+        return found
+
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """The literals in order, as source."""
+        return tuple([hole.text for hole, _ in self.holes])
 
     def tokens(self) -> Iterator[Part]:
         """All parts in order, with marks between lines."""
@@ -60,35 +95,6 @@ class Class:
     lines: list[str] = field(default_factory=list)
 
 
-def skeleton(instance: Instance) -> tuple[object, ...]:
-    """What instances of one class share: everything but the literals."""
-    found: list[object] = [instance.name, instance.base, instance.short]
-    for part in instance.tokens():
-        match part:
-            case Hole(keyword=keyword, argument=argument, fresh=fresh):
-                found.append((keyword, argument, fresh))
-            case Construction(group=group, arguments=arguments):
-                found.append((group, tuple(name for name, _ in arguments)))
-            case _:
-                found.append(part)
-    return tuple(found)
-
-
-def _holes(instance: Instance) -> list[tuple[Hole, bool]]:
-    """The literals in order, each with whether it stands in a `forward`."""
-    found: list[tuple[Hole, bool]] = []
-    in_body = False
-    for part in instance.tokens():
-        match part:
-            case Hole():
-                found.append((part, in_body))
-            case Construction(arguments=arguments):
-                found += [(hole, in_body) for _, hole in arguments]
-            case str() if part.startswith("\f"):
-                in_body = True
-    return found
-
-
 class Unifier:
     """Makes the class of instances with equal skeletons."""
 
@@ -97,23 +103,23 @@ class Unifier:
     ) -> None:
         self._instances, self._classes, self._ties = instances, classes, ties
         self.result = Class(number, name)
-        self._columns = [_holes(instance) for instance in instances]
+        self._columns = [instance.holes for instance in instances]
+        texts = zip(*(instance.texts for instance in instances), strict=True)
         self._parameters: dict[str, list[Hole]] = {}
         self._attributes: list[str] = []
         self._texts = [
-            self._column([holes[place] for holes in self._columns]) for place in range(len(self._columns[0]))
+            None if column.count(column[0]) == len(column) else self._column(place)
+            for place, column in enumerate(texts)
         ]
         self._defaults()
         self.constructions = self._constructions()
         self._write()
 
     # ------------------------------------------------------------ where instances differ
-    def _column(self, column: list[tuple[Hole, bool]]) -> str | None:
-        """What stands at one place; None for a literal that all instances share."""
-        holes = [hole for hole, _ in column]
-        in_body = column[0][1]
-        if all(hole.text == holes[0].text for hole in holes):
-            return None
+    def _column(self, place: int) -> str:
+        """What stands at a place at which the literals of instances differ."""
+        holes = [found[place][0] for found in self._columns]
+        in_body = self._columns[0][place][1]
         name = self._same(holes)
         if name is None:
             related = None if in_body else self._related(holes)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 from graphnas.codegen.code import Code, Construction, Hole, Part, call, concat, separated, text
 from graphnas.codegen.expressions import term_code
 from graphnas.codegen.form import Literal, Plan
 from graphnas.codegen.literals import as_name, is_identifier, literal, spelled
+from graphnas.codegen.memory import Memory
 from graphnas.codegen.signatures import is_stateless, parameters
 from graphnas.codegen.table import MODULE_DICT, MODULE_LIST, PARAMETER_LIST, SEQUENTIAL, Table
 from graphnas.codegen.writes import Writes
@@ -17,6 +18,7 @@ from graphnas.ir.choice import Apply, Choice, Expr, choices_in
 from graphnas.ir.node import Arg, Entry
 
 _FLOAT32 = "torch.float32"
+_LAYERS: Memory[Code] = Memory()
 
 
 class Builder:
@@ -35,6 +37,17 @@ class Builder:
         self.plain: set[str] = set()
 
     # ------------------------------------------------------------ modules
+    def key(self, path: str) -> Hashable:
+        """Says all that the construction of what is registered below a path depends on, ties aside."""
+        rows = self.table.children[path]
+        return tuple([self._row_key(row) for row in rows])
+
+    def _row_key(self, row: Entry) -> Hashable:
+        own = id(row), self.table.names[row.path], row.path in self.writes.layers
+        if row.kind != "module":
+            return own
+        return own, self.made.get(row.path) or (row.path in self.plain, self.key(row.path))
+
     def module(self, entry: Entry) -> Code:
         """An expression that builds what an entry stands for."""
         if entry.kind == "layer":
@@ -81,10 +94,14 @@ class Builder:
     # ------------------------------------------------------------ layers
     def _layer(self, entry: Entry) -> Code:
         owner = self.table.entries[entry.same_as] if entry.same_as else entry
-        config = dict(owner.config)
-        if owner.path in self.writes.layers:
-            config["inplace"] = False
         name = entry.path.rpartition(".")[2]
+        copies = owner.path in self.writes.layers
+        return _LAYERS.of((id(owner), name, copies), (owner,), lambda: self._made_layer(owner, name, copies))
+
+    def _made_layer(self, owner: Entry, name: str, copies: bool) -> Code:
+        config = dict(owner.config)
+        if copies:
+            config["inplace"] = False
         is_open = any(True for _ in choices_in(tuple(config.values())))
         built = self._built(owner, config, name if is_identifier(name) else "layer")
         if is_open:

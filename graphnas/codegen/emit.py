@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from graphnas.codegen.arms import render
 from graphnas.codegen.body import Body
-from graphnas.codegen.classes import Class, Instance, Unifier, skeleton
+from graphnas.codegen.classes import Class, Instance, Unifier
 from graphnas.codegen.code import Code, Local, concat, separated
 from graphnas.codegen.construction import Builder
 from graphnas.codegen.example import main_lines
@@ -17,6 +17,7 @@ from graphnas.codegen.form import Form, Item
 from graphnas.codegen.forming import Former
 from graphnas.codegen.layout import Layout, outline
 from graphnas.codegen.literals import identifier
+from graphnas.codegen.memory import Memory
 from graphnas.codegen.signature import root_of
 from graphnas.codegen.table import SEQUENTIAL, Table
 from graphnas.codegen.writes import Writes, find_writes
@@ -26,6 +27,9 @@ from graphnas.ir.node import Call, Entry, Layer
 from graphnas.ir.storing import digest
 from graphnas.version import VERSION
 
+_INSTANCES: Memory[Instance] = Memory()
+_BODIES: Memory[Body] = Memory()
+_CHAINS: Memory[bool] = Memory()
 _GUARD = [
     "def _guard(holds, where):",
     "    if not holds:",
@@ -63,6 +67,7 @@ class _Emission:
         self._table = Table(self._layout)
         self._builder = Builder(self._table, self._writes)
         self._bodies: dict[str, list[tuple[Form, Body]]] = {}
+        self._chains: dict[str, bool] = {}
         self._classes: list[Class] = []
 
     # ------------------------------------------------------------ bodies
@@ -72,12 +77,13 @@ class _Emission:
             form = former.form(region)
             known = self._bodies.setdefault(region.path, [])
             for number, (other, _) in enumerate(known):
-                if other == form:
+                if other is form or other == form:
                     former.variants[region] = number
                     break
             else:
                 former.variants[region] = len(known)
-                known.append((form, _rendered(form, self._guards)))
+                body = functools.partial(_rendered, form, self._guards)
+                known.append((form, _BODIES.of((id(form), self._guards), (form,), body)))
 
     # ------------------------------------------------------------ classes
     def _make_classes(self) -> None:
@@ -105,7 +111,7 @@ class _Emission:
                 self._builder.plain.add(row.path)
             if not self._builder.is_container(row):
                 instance = self._instance(row)
-                groups.setdefault(skeleton(instance), []).append(instance)
+                groups.setdefault(instance.skeleton, []).append(instance)
         for instances in groups.values():
             self._unify(instances, self._name(instances[0].name), [])
 
@@ -123,9 +129,14 @@ class _Emission:
         self._builder.made |= made.constructions
 
     def _instance(self, row: Entry) -> Instance:
+        bodies = tuple(body for _, body in self._bodies.get(row.path, ()))
+        key = id(row), tuple(map(id, bodies)), self._is_chain(row.path), self._builder.key(row.path)
+        kept = row, bodies, self._graph.modules
+        return _INSTANCES.of(key, kept, functools.partial(self._made_instance, row, bodies))
+
+    def _made_instance(self, row: Entry, bodies: tuple[Body, ...]) -> Instance:
         path = row.path
         base = self._table.base(path) or "nn.Module"
-        bodies = tuple(body for _, body in self._bodies.get(path, ()))
         children = self._table.children[path]
         names = [self._table.names[child.path] for child in children]
         held = all(child.kind in ("layer", "module") and not child.same_as for child in children)
@@ -137,10 +148,14 @@ class _Emission:
 
     def _is_chain(self, path: str) -> bool:
         """Whether a Sequential does no more than to call its children in order."""
-        forms = self._bodies.get(path, [])
-        if self._table.base(path) != SEQUENTIAL or len(forms) > 1:
-            return False
-        return not forms or _is_chain(forms[0][0], len(self._table.children[path]))
+        if path not in self._chains:
+            forms = [form for form, _ in self._bodies.get(path, ())]
+            found = self._table.base(path) == SEQUENTIAL and len(forms) < 2
+            if found and forms:
+                form, length = forms[0], len(self._table.children[path])
+                found = len(form.items) == length and _CHAINS.of(id(form), (form,), functools.partial(_is_chain, form))
+            self._chains[path] = found
+        return self._chains[path]
 
     # ------------------------------------------------------------ the file
     def file(self, arch: Arch | None, weights: str) -> str:
@@ -194,8 +209,8 @@ def _rendered(form: Form, guards: bool) -> Body:
     return render(form, guards)
 
 
-def _is_chain(form: Form, length: int) -> bool:
-    if len(form.formals) != 1 or len(form.items) != length or form.plan or form.asked or form.later:
+def _is_chain(form: Form) -> bool:
+    if len(form.formals) != 1 or form.plan or form.asked or form.later:
         return False
     value = Local(0)
     for place, item in enumerate(form.items):
@@ -207,5 +222,6 @@ def _is_chain(form: Form, length: int) -> bool:
 
 def _is_link(item: Item, place: int) -> bool:
     single = len(item.results) == 1 and item.results[0][0] == ()
-    plain = item.kind in ("layer", "module") and not (item.kwargs or item.when or item.plan or item.thunks or item.asked)
+    more = item.kwargs or item.when or item.plan or item.thunks or item.asked
+    plain = item.kind in ("layer", "module") and not more
     return single and plain and item.target == f"self[{place}]"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from graphnas.codegen.code import Local
 from graphnas.codegen.form import Form, Item, Root
+from graphnas.codegen.keys import Keys
 from graphnas.codegen.layout import Conditions, Layout, Region, conditions, when_of
 from graphnas.codegen.literals import as_name, literal
+from graphnas.codegen.memory import Memory
+from graphnas.codegen.order import Order, awaited_nodes
 from graphnas.codegen.table import Table
 from graphnas.codegen.terms import Terms
 from graphnas.codegen.writes import Writes, without_write
@@ -27,17 +28,24 @@ _PAIRS = frozenset(
 )
 
 
+_FORMS: Memory[Form] = Memory()
+
+
 class Former:
     """Builds forms, inner calls before the calls around them."""
 
     def __init__(self, layout: Layout, table: Table, writes: Writes, root: Root) -> None:
         self.layout, self.table, self.writes, self.root = layout, table, writes, root
         self.variants: dict[Region, int] = {}  # which body of its module each call has
-        self.awaited = _awaited(layout) if layout.demands is not None else {}
+        self.awaited = awaited_nodes(layout) if layout.demands is not None else {}
+        is_plain = layout.demands is None and not table.aliases
+        self._keys = Keys(layout, table, writes, self.variants) if is_plain else None
 
     def form(self, region: Region) -> Form:
         """The form of one call."""
-        return _Scope(self, region).form()
+        if self._keys is None or region.parent is None:
+            return _Scope(self, region).form()
+        return _FORMS.of(*self._keys.of(region), _Scope(self, region).form)
 
 
 class _Scope(Terms):
@@ -47,8 +55,7 @@ class _Scope(Terms):
         super().__init__(former.layout, former.table, region)
         self.former = former
         self.items: list[Item] = []
-        self.positions: dict[int, int] = {}  # by identity: nodes are large to hash
-        self.certain: list[int] = []
+        self.order = Order(self.layout, region, former.awaited)
 
     def form(self) -> Form:
         """Forms inputs, items and result, in this order."""
@@ -61,9 +68,8 @@ class _Scope(Terms):
                 self.known[Ref(item.name)] = self.term(item.args[0])
                 continue
             made = self._module(item) if isinstance(item, Region) else self._node(item)
-            self.positions[id(item)] = len(self.items)
-            self.items.append(made if self.layout.demands is None else self._ordered(item, made))
-        self._check_effects()
+            self.items.append(made if self.layout.demands is None else self.order.placed(item, made, len(self.items)))
+        self.order.check_effects()
         self.where = f"the result of {where}"
         return Form(
             formals,
@@ -73,8 +79,8 @@ class _Scope(Terms):
             self.values,
             self.former.root if region.parent is None else None,
             tuple(self._uncertain(region, refs)),
-            tuple(self._uncertain(region, ordered_outputs(region))),
-            tuple(self.certain),
+            tuple(self._uncertain(region, region.outputs)),
+            tuple(self.order.certain),
             where,
         )
 
@@ -83,8 +89,8 @@ class _Scope(Terms):
         if self.region.parent is None:
             names = [given.name for given in self.layout.graph.inputs]
             return list(map(Ref, names)), tuple(map(as_name, names))
-        refs = ordered_inputs(self.layout, self.region)
-        called = _called(self.layout, self.region)
+        refs = list(self.region.inputs)
+        called = self.layout.called(self.region)
         return refs, tuple(as_name(called.get(ref) or self._lifted(ref)) for ref in refs)
 
     def _lifted(self, ref: Ref) -> str:
@@ -93,18 +99,18 @@ class _Scope(Terms):
     def _result(self) -> Arg:
         if self.region.parent is None:
             return self.term(self.layout.graph.output)
-        outputs = tuple(self.term(ref) for ref in ordered_outputs(self.region))
+        outputs = tuple(self.term(ref) for ref in self.region.outputs)
         return outputs[0] if len(outputs) == 1 else outputs
 
-    def _uncertain(self, region: Region, refs: Sequence[Ref]) -> Iterator[int]:
-        """The places of the values that a call may not need, or of which the calls around it may not need the result."""
+    def _uncertain(self, region: Region, refs: Iterable[Ref]) -> Iterator[int]:
+        """The places of the values that a call may not need, or that those around it may not need of it."""
         return (place for place, ref in enumerate(refs) if not self.layout.is_certain(region, ref.name))
 
     # ------------------------------------------------------------ items
     def _module(self, inner: Region) -> Item:
         self.where = f"the call of module {inner.path!r}"
         target = self.table.access(self.region.path, inner.path, self.where)
-        inputs, outputs = ordered_inputs(self.layout, inner), ordered_outputs(inner)
+        inputs, outputs = list(inner.inputs), list(inner.outputs)
         variant = self.former.variants[inner]
         arguments = self.term(tuple(inputs))
         results = tuple((() if len(outputs) == 1 else (place,), self.number(ref)) for place, ref in enumerate(outputs))
@@ -219,106 +225,14 @@ class _Scope(Terms):
         return (((), number),)
 
     def _when(self, all_conditions: Conditions) -> tuple[Arg, ...]:
-        return self.term(all_conditions[len(self.region.when or ()) :])
+        return tuple([self.term(condition) for condition in all_conditions[len(self.region.when or ()) :]])
 
     def _attribute(self, path: str) -> str:
         name = self.table.names.get(path) or _last(path)
         return "" if name.isdigit() else name
 
-    # ------------------------------------------------------------ what runs when, where choices are open
-    def _ordered(self, item: Node | Region, made: Item) -> Item:
-        """The item with what it must come after; notes whether it runs whenever the call does.
-
-        Raises:
-            EmitError: it does not, but somebody outside must run after it, and could not ask for it.
-        """
-        own = len(self.items)
-        if self.layout.is_certain(self.region, item if isinstance(item, Region) else item.name):
-            self.certain.append(own)
-        else:
-            self._check_awaited(item)
-        found = (self._position(name) for node in _nodes(item) for name in node.after)
-        # What is within a call is in order there.
-        after = sorted({place for place in found if place is not None and place != own})
-        return replace(made, after=tuple(after)) if after else made
-
-    def _check_effects(self) -> None:
-        """Refuses a call with effects that may be asked for no more than what a choice in it passes on.
-
-        A choice of one option leaves no node behind that would hold the call up, so the effects are not the child's.
-
-        Raises:
-            EmitError: it is such a call.
-        """
-        frame = self.region.frame
-        if self.layout.demands is not None and frame is not None and self.layout.demands.passes_through(frame):
-            raise EmitError(
-                f"{self.where} writes or draws, but under some architectures it only hands on what it is given; "
-                "put the choice that does so outside of the module"
-            )
-
-    def _check_awaited(self, item: Node | Region) -> None:
-        awaited = self.former.awaited.get(self.region, set())
-        for node in _nodes(item):
-            if node.name in awaited:
-                raise EmitError(
-                    f"{node.where} writes what a node outside module {self.region.path!r} reads, but not every "
-                    "architecture that calls the module needs that; write out of place there, or choose among modules"
-                )
-
-    def _position(self, name: str) -> int | None:
-        """The item of this call in which a node ran."""
-        node = self.layout.graph.by_name.get(name)
-        inner = self.layout.home.get(name)
-        if inner is self.region and node is not None:
-            return self.positions.get(id(node))
-        while inner is not None and inner.parent is not self.region:
-            inner = inner.parent
-        return self.positions.get(id(inner)) if inner is not None else None
-
-
-def _awaited(layout: Layout) -> dict[Region, set[str]]:
-    """Per call the nodes in it that a node outside it is after."""
-    found: dict[Region, set[str]] = defaultdict(set)
-    for node in layout.graph.nodes:
-        for name in node.after:
-            inner, around = layout.home.get(name), layout.home.get(node.name)
-            outside = set()
-            while around is not None:
-                outside.add(around)
-                around = around.parent
-            while inner is not None and inner not in outside:
-                found[inner].add(name)
-                inner = inner.parent
-    return found
-
-
-def _nodes(item: Node | Region) -> Iterator[Node]:
-    """A node, or those of a call and of the calls in it."""
-    if isinstance(item, Node):
-        yield item
-        return
-    for inner in item.regions():
-        yield from (node for node in inner.items if isinstance(node, Node))
-
 
 # ---------------------------------------------------------------- order of values, names
-def _called(layout: Layout, region: Region) -> FrozenDict[Ref, str]:
-    frame = region.frame
-    return layout.graph.formals.get((frame.path, frame.call), FrozenDict()) if frame else FrozenDict()
-
-
-def ordered_inputs(layout: Layout, region: Region) -> list[Ref]:
-    """The inputs of a call in the order of the formal names, the others behind."""
-    order = {ref: place for place, ref in enumerate(_called(layout, region))}
-    return sorted(region.inputs, key=lambda ref: order.get(ref, len(order)))
-
-
-def ordered_outputs(region: Region) -> list[Ref]:
-    """The outputs of a call, in the order in which they are read."""
-    return list(region.outputs)
-
-
 def _last(name: str) -> str:
     return without_calls(name).rpartition(".")[2]
 

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from graphnas.ir.choice import Apply, Expr
 from graphnas.ir.demand import Demands
+from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import Frame, Layer, Node, Param, Ref, refs_in
 
@@ -24,8 +25,9 @@ class Region:
         parent: the call around it; None for the root.
         depth: how many calls are around it.
         items: nodes and inner calls, in order.
-        inputs: values defined outside and used inside; parameters of modules outside are among them.
-        outputs: values defined inside and used outside.
+        inputs: values defined outside and used inside, in the order of the formal names, the others behind; parameters
+            of modules outside are among them.
+        outputs: values defined inside and used outside, in the order in which they are read.
         plan: whether it, or a call in it, depends on open choices.
         when: the conditions that hold throughout.
     """
@@ -72,6 +74,11 @@ class Layout:
     items: dict[str, dict[tuple[int | str, ...], None]]
     demands: Demands | None = None
 
+    def called(self, region: Region) -> FrozenDict[Ref, str]:
+        """What the inputs of a call are called in its module."""
+        frame = region.frame
+        return self.graph.formals.get((frame.path, frame.call), FrozenDict()) if frame else FrozenDict()
+
     def is_certain(self, region: Region, item: Region | str) -> bool:
         """Whether an inner call runs, or a value of this name is needed, whenever a call runs."""
         if self.demands is None:
@@ -95,6 +102,11 @@ def outline(graph: Graph) -> Layout:
             _use(layout, node, region)
     for ref in graph.reads:
         _pass(layout, ref, layout.root)
+    for calls in layout.calls.values():
+        for region in calls:
+            if len(region.inputs) > 1:
+                order = {ref: place for place, ref in enumerate(layout.called(region))}
+                region.inputs = dict.fromkeys(sorted(region.inputs, key=lambda ref: order.get(ref, len(order))))
     return layout
 
 

@@ -13,8 +13,8 @@ from graphnas.ir.node import ENTER_GRAD_MODE, EXIT_GRAD_MODE
 
 LAZY = -1  # in place of an arm: in the function that computes an item when it is first asked for
 
-# The functions around an item, outermost first: (step, arm). Arms are those of a choice, the arguments that a module may
-# ask for, and, behind the last step, the results that the caller may ask for.
+# The functions around an item, outermost first: (step, arm). Arms are those of a choice, the arguments that a module
+# may ask for, and, behind the last step, the results that the caller may ask for.
 Path = tuple[tuple[int, int], ...]
 
 
@@ -47,7 +47,8 @@ def arms(item: Item) -> Sequence[int]:
 
 def is_open(form: Form) -> bool:
     """Whether a call computes something only if it is wanted."""
-    return bool(form.asked or form.later) or any(is_open_choice(item) or item.thunks or item.asked for item in form.items)
+    inside = (is_open_choice(item) or item.thunks or item.asked for item in form.items)
+    return bool(form.asked or form.later) or any(inside)
 
 
 def places(form: Form, codes: Sequence[Code]) -> list[Place]:

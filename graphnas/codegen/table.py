@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from graphnas.codegen.layout import Layout, layer_paths
 from graphnas.codegen.literals import identifier, is_identifier
+from graphnas.codegen.memory import Numbers
 from graphnas.codegen.signatures import is_stateless
 from graphnas.errors import EmitError
 from graphnas.ir.node import Entry, Layer
@@ -18,6 +19,7 @@ _CONTAINERS = {
     for base in (SEQUENTIAL, MODULE_LIST, MODULE_DICT, PARAMETER_LIST, PARAMETER_DICT)
     for prefix in ("nn.", "nn.modules.container.")
 }
+_SHAPES = Numbers()
 
 
 @dataclass(eq=False)
@@ -38,6 +40,7 @@ class Table:
     children: dict[str, list[Entry]] = field(default_factory=lambda: defaultdict(list))
     names: dict[str, str] = field(default_factory=dict)
     aliases: list[Entry] = field(default_factory=list)
+    _shapes: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         graph = self.layout.graph
@@ -165,6 +168,14 @@ class Table:
         if base in (MODULE_DICT, PARAMETER_DICT):
             return f"[{name!r}]"
         return f".{name}" if is_identifier(name) else f".get_submodule({name!r})"
+
+    def shape(self, path: str) -> int:
+        """A number that stands for all that is registered below a path and how it is called."""
+        if path not in self._shapes:
+            rows = tuple(self.children[path]) if path in self.children else ()
+            key = tuple([(id(row), self.names[row.path], self.shape(row.path)) for row in rows])
+            self._shapes[path] = _SHAPES.number(key, rows)
+        return self._shapes[path]
 
     def container(self, path: str) -> tuple[str, int, int] | None:
         """Of a module held in a Sequential or ModuleList: the container, the place in it, and how many it holds."""

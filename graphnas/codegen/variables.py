@@ -71,3 +71,18 @@ class Variables:
         if layered:
             self.chained.add(name)
         return name
+
+
+def pattern(names: dict[tuple[int | str, ...], str], prefix: tuple[int | str, ...], item: Item) -> str:
+    """`a, (b, _)` for the results that are wanted."""
+    if prefix in names:
+        return names[prefix]
+    below = [path for path in names if path[: len(prefix)] == prefix]
+    if not below:
+        return "_"
+    top = max(int(path[len(prefix)]) for path in below)
+    parts = [pattern(names, (*prefix, place), item) for place in range(top + 1)]
+    if not prefix and item.kind != "module":
+        parts += ["_"] * (2 - len(parts)) if item.pair else ["*_"]
+    inside = ", ".join(parts) + ("," if len(parts) == 1 else "")
+    return f"({inside})" if prefix else inside

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterator
 
 WIDTH = 99
 _OPEN, _CLOSE = "([{", ")]}"
+_MARKS = re.compile(r""" "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' | [()\[\]{},] """, re.VERBOSE)
 
 
 def wrapped(line: str, width: int = WIDTH) -> list[str]:
@@ -36,21 +38,10 @@ def _broken(line: str, width: int) -> list[str]:
 
 
 def _plain(line: str) -> Iterator[tuple[int, str]]:
-    """The characters outside of strings, with their places."""
-    quote = ""
-    position = 0
-    while position < len(line):
-        character = line[position]
-        if quote:
-            if character == "\\":
-                position += 1
-            elif character == quote:
-                quote = ""
-        elif character in "'\"":
-            quote = character
-        else:
-            yield position, character
-        position += 1
+    """The brackets and commas outside of strings, with their places."""
+    for found in _MARKS.finditer(line):
+        if len(found[0]) == 1:
+            yield found.start(), found[0]
 
 
 def _widest(line: str) -> tuple[int, int] | None:

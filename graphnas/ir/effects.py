@@ -26,8 +26,21 @@ _ALWAYS = frozenset({GUARD, ENTER_GRAD_MODE, EXIT_GRAD_MODE, SET_DATA})
 _DUNDER_WRITES = frozenset(
     f"torch.Tensor.__{name}__"
     for name in (
-        "iadd", "isub", "imul", "itruediv", "idiv", "ifloordiv", "imod", "ipow", "iand", "ior", "ixor", "ilshift",
-        "irshift", "setitem", "delitem",
+        "iadd",
+        "isub",
+        "imul",
+        "itruediv",
+        "idiv",
+        "ifloordiv",
+        "imod",
+        "ipow",
+        "iand",
+        "ior",
+        "ixor",
+        "ilshift",
+        "irshift",
+        "setitem",
+        "delitem",
     )  # fmt: skip
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -14,6 +14,8 @@ from graphnas.ir.counting import verdict
 from graphnas.ir.frozen import FrozenDict, remembered
 from graphnas.ir.graph import Formals, Graph
 from graphnas.ir.node import MERGES, Arg, Call, Choose, Entry, Layer, Node, Param, Ref, Size, close, transform
+
+_CLOSINGS = 256  # of one node are remembered
 
 
 def specialize(graph: Graph, arch: Arch) -> Graph:
@@ -168,17 +170,39 @@ def _close(node: Node, arch: Arch, aliases: dict[str, Arg]) -> Node | None:
     names, labels = _terms(node)
     if names.isdisjoint(aliases) and labels.isdisjoint(arch):
         return node
+    if isinstance(node.op, Choose) and isinstance(node.op.choice, Choice) and node.op.choice.label in arch:
+        picked = node.op.choice.positions(arch[node.op.choice.label])
+        if len(picked) == 1:
+            aliases[node.name] = substitute(node.args[picked[0]], aliases, arch)
+            return None
+    moved = {name: aliases[name] for name in names if name in aliases}
+    if not all(isinstance(value, Ref) for value in moved.values()):
+        return _closed(node, arch, aliases)
+    known = _closings(node)
+    # By repr: 1 and True are equal, but not the same option.
+    key = frozenset(moved.items()), *[repr(arch[label]) if label in arch else "" for label in labels]
+    if key not in known:
+        if len(known) >= _CLOSINGS:
+            known.clear()
+        known[key] = _closed(node, arch, aliases)
+    return known[key]
+
+
+@remembered
+def _closings(node: Node) -> dict[Hashable, Node]:
+    """The node as children have it, by what its values and decisions are there: children share what they can."""
+    return {}
+
+
+def _closed(node: Node, arch: Arch, aliases: Mapping[str, Arg]) -> Node:
     op, args = node.op, node.args
     match op:
         case Choose(choice=Choice(label=label) as choice) if label in arch:
             args = tuple([args[position] for position in choice.positions(arch[label])])
-            if len(args) == 1:
-                aliases[node.name] = substitute(args[0], aliases, arch)
-                return None
             op = Call(MERGES[op.merge])
         case Choose(choice=condition):
             op = Choose(substitute(condition, aliases, {}), op.merge)
-        case Layer(path=path, type=kind, config=config) if not labels.isdisjoint(arch):
+        case Layer(path=path, type=kind, config=config) if not _terms(node).labels.isdisjoint(arch):
             op = Layer(path, kind, close(config, arch))
         case Param(path=path, shape=shape):
             op = Param(path, close(shape, arch))

@@ -41,7 +41,7 @@ def choose(picked: Any, arms: Mapping[Any, Thunk], merge: str | None = None) -> 
 
 
 def lazy(compute: Thunk) -> Thunk:
-    """A function that computes its value when first called, in the grad mode of now, and gives the same from then on."""
+    """A function that computes its value when first called, in the grad mode of now, and then keeps it."""
     cell: list[Any] = []
     enabled = torch.is_grad_enabled()
 

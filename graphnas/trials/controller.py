@@ -199,5 +199,3 @@ class Controller:
         stored = self.store.record(record.number)
         for subscriber in self.on_trial:
             subscriber(stored or record)
-
-

@@ -1,0 +1,75 @@
+"""What the form of a module call depends on: most calls of a child are those of other children of its space."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+
+from graphnas.codegen.layout import Layout, Region
+from graphnas.codegen.memory import Numbers
+from graphnas.codegen.table import Table
+from graphnas.codegen.writes import Writes
+from graphnas.ir.frozen import remembered
+from graphnas.ir.node import Node, Param, Ref, refs_in
+
+_PARAMS = Numbers()
+
+
+class Keys:
+    """The keys of the calls of one closed graph in which no module goes by two paths.
+
+    Args:
+        variants: which body of its module each inner call has; filled while outer calls are formed.
+    """
+
+    def __init__(self, layout: Layout, table: Table, writes: Writes, variants: Mapping[Region, int]) -> None:
+        self._layout, self._table, self._writes, self._variants = layout, table, writes, variants
+        self._params = _params(layout)
+
+    def of(self, region: Region) -> tuple[Hashable, tuple[object, ...]]:
+        """Says all that the form of a call in a closed graph depends on; and the objects that it names by identity."""
+        called, home = self._layout.called(region), self._layout.home
+        numbers: dict[Ref, int] = {}
+        for ref in region.inputs:
+            numbers[ref] = len(numbers)
+        inputs = [(called.get(ref), None if ref.name in home else ref) for ref in region.inputs]
+        items = [
+            self._call_key(item, numbers) if isinstance(item, Region) else self._node_key(item, numbers)
+            for item in region.items
+        ]
+        outputs = [numbers.get(ref, ref) for ref in region.outputs]
+        entry = self._table.entries.get(region.path)
+        below = id(entry), self._table.shape(region.path), self._params
+        return (region.path, region.when, *inputs, *items, *outputs, below), (entry, *region.items)
+
+    def _call_key(self, region: Region, numbers: dict[Ref, int]) -> Hashable:
+        given = [numbers.get(ref, ref) for ref in region.inputs]
+        for ref in region.outputs:
+            numbers[ref] = len(numbers)
+        return (region.path, self._variants[region], region.when, len(region.outputs), *given)
+
+    def _node_key(self, node: Node, numbers: dict[Ref, int]) -> Hashable:
+        """What a node does with which values; these go by number, so that it is the same behind other alternatives."""
+        name = node.name
+        key: list[Hashable] = [_plain(node) or id(node)]
+        key += [numbers.get(ref, ref) for ref in node.refs]
+        if name in self._writes.all:
+            key += [name in self._writes.out_of_place, name in self._writes.copied]
+        for item in self._layout.items.get(name, ()):
+            key.append(item)
+            numbers[Ref(name, item)] = len(numbers)
+        return tuple(key)
+
+
+@remembered
+def _plain(node: Node) -> Hashable:
+    """Says all that matters of a node but the values that are its arguments; None where it holds other terms."""
+    if node.when is not None or not all(type(arg) is Ref for arg in node.args) or len(node.refs) < len(node.args):
+        return None
+    held = any(True for _ in refs_in(node.kwargs))
+    return None if held else (node.name, id(node.op), id(node.kwargs), id(node.source))
+
+
+def _params(layout: Layout) -> int:
+    """A number that stands for what the names of parameters and buffers mean."""
+    nodes = tuple([node for node in layout.graph.nodes if isinstance(node.op, Param)])
+    return _PARAMS.number(tuple(map(id, nodes)), nodes)
