@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from graphnas.codegen.body import Body
 from graphnas.codegen.code import Code, Construction, Hole, Part
+from graphnas.codegen.memory import Memory
 from graphnas.codegen.wrapping import wrapped
 
 
@@ -62,6 +63,11 @@ class Instance:
         return found
 
     @cached_property
+    def groups(self) -> tuple[int, ...]:
+        """The numbers of the classes whose instances it builds, in order."""
+        return tuple([part.group for part in self.tokens() if isinstance(part, Construction)])
+
+    @cached_property
     def texts(self) -> tuple[str, ...]:
         """The literals in order, as source."""
         return tuple([hole.text for hole, _ in self.holes])
@@ -95,6 +101,9 @@ class Class:
     lines: list[str] = field(default_factory=list)
 
 
+_LINES: Memory[list[str]] = Memory()
+
+
 class Unifier:
     """Makes the class of instances with equal skeletons."""
 
@@ -113,7 +122,7 @@ class Unifier:
         ]
         self._defaults()
         self.constructions = self._constructions()
-        self._write()
+        self.result.lines = _LINES.of(self._key(), (instances[0],), self._lines)
 
     # ------------------------------------------------------------ where instances differ
     def _column(self, place: int) -> str:
@@ -184,7 +193,15 @@ class Unifier:
         return found
 
     # ------------------------------------------------------------ source
-    def _write(self) -> None:
+    def _key(self) -> Hashable:
+        """Says all that the lines depend on; the first instance stands for what it is made of."""
+        used = [self._classes[group] for group in self._instances[0].groups]
+        inner = tuple([(known.name, *known.parameters.items()) for known in used])
+        own = self.result.name, *self.result.parameters.items()
+        ties = tuple([code.parts for code in self._ties])
+        return id(self._instances[0]), own, tuple(self._texts), tuple(self._attributes), inner, ties
+
+    def _lines(self) -> list[str]:
         instance = self._instances[0]
         texts = iter(zip(self._texts, (hole for hole, _ in self._columns[0])))
         init = [self._fill(code.parts, texts) for code in instance.init]
@@ -206,7 +223,7 @@ class Unifier:
             )
             for indent, line in written:
                 lines += wrapped(f"        {'    ' * indent}{line}")
-        self.result.lines = lines if len(lines) > 1 else [*lines, "    pass"]
+        return lines if len(lines) > 1 else [*lines, "    pass"]
 
     def _signature(self) -> list[str]:
         return [name if default is None else f"{name}={default}" for name, default in self.result.parameters.items()]

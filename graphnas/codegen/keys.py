@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 
 from graphnas.codegen.layout import Layout, Region
 from graphnas.codegen.memory import Numbers
 from graphnas.codegen.table import Table
 from graphnas.codegen.writes import Writes
 from graphnas.ir.frozen import remembered
-from graphnas.ir.node import Node, Param, Ref, refs_in
+from graphnas.ir.node import Layer, Node, Param, Ref, refs_in
 
 _PARAMS = Numbers()
 
@@ -23,7 +23,10 @@ class Keys:
 
     def __init__(self, layout: Layout, table: Table, writes: Writes, variants: Mapping[Region, int]) -> None:
         self._layout, self._table, self._writes, self._variants = layout, table, writes, variants
-        self._params = _params(layout)
+        nodes = [node for node in layout.graph.nodes if isinstance(node.op, Param)]
+        self._parameters = {node.name: node.op.path for node in nodes if isinstance(node.op, Param)}
+        # Stands for what the names of parameters and buffers mean.
+        self._params = _PARAMS.number(tuple(map(id, nodes)), tuple(nodes))
 
     def of(self, region: Region) -> tuple[Hashable, tuple[object, ...]]:
         """Says all that the form of a call in a closed graph depends on; and the objects that it names by identity."""
@@ -31,15 +34,32 @@ class Keys:
         numbers: dict[Ref, int] = {}
         for ref in region.inputs:
             numbers[ref] = len(numbers)
-        inputs = [(called.get(ref), None if ref.name in home else ref) for ref in region.inputs]
+        inputs = tuple([(called.get(ref), None if ref.name in home else ref) for ref in region.inputs])
         items = [
             self._call_key(item, numbers) if isinstance(item, Region) else self._node_key(item, numbers)
             for item in region.items
         ]
         outputs = [numbers.get(ref, ref) for ref in region.outputs]
         entry = self._table.entries.get(region.path)
-        below = id(entry), self._table.shape(region.path), self._params
-        return (region.path, region.when, *inputs, *items, *outputs, below), (entry, *region.items)
+        below = [self._table.shape(path) for path in self._reached(region)]
+        key = region.path, region.when, inputs, tuple(items), tuple(outputs), id(entry), self._params, *below
+        return key, (entry, *region.items)
+
+    def _reached(self, region: Region) -> Iterable[str]:
+        """The modules through which the call reaches what it calls and reads, itself first."""
+        found = {region.path: None}
+        for item in region.items:
+            if isinstance(item, Region):
+                paths = [item.path]
+            else:
+                paths = [item.op.path] if isinstance(item.op, Layer) else []
+                paths += [self._parameters[ref.name] for ref in item.refs if ref.name in self._parameters]
+            for path in paths:
+                around = path.rpartition(".")[0]
+                while around not in found and around:
+                    found[around] = None
+                    around = around.rpartition(".")[0]
+        return found
 
     def _call_key(self, region: Region, numbers: dict[Ref, int]) -> Hashable:
         given = [numbers.get(ref, ref) for ref in region.inputs]
@@ -67,9 +87,3 @@ def _plain(node: Node) -> Hashable:
         return None
     held = any(True for _ in refs_in(node.kwargs))
     return None if held else (node.name, id(node.op), id(node.kwargs), id(node.source))
-
-
-def _params(layout: Layout) -> int:
-    """A number that stands for what the names of parameters and buffers mean."""
-    nodes = tuple([node for node in layout.graph.nodes if isinstance(node.op, Param)])
-    return _PARAMS.number(tuple(map(id, nodes)), nodes)

@@ -170,10 +170,10 @@ class Table:
         return f".{name}" if is_identifier(name) else f".get_submodule({name!r})"
 
     def shape(self, path: str) -> int:
-        """A number that stands for all that is registered below a path and how it is called."""
+        """A number that stands for what is registered directly below a path and how it is called."""
         if path not in self._shapes:
             rows = tuple(self.children[path]) if path in self.children else ()
-            key = tuple([(id(row), self.names[row.path], self.shape(row.path)) for row in rows])
+            key = tuple([(id(row), self.names[row.path]) for row in rows])
             self._shapes[path] = _SHAPES.number(key, rows)
         return self._shapes[path]
 
