@@ -83,7 +83,7 @@ def _call(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict
         recorder.before_write(args[1])
     result = function(*args, **kwargs)
     if written is not None:
-        recorder.wrote(step, written)
+        recorder.writes.add(step, written)
     if name in _CUTS:
         return _cut(recorder, name, args, kwargs, recorder.bind(result, step), frame)
     return recorder.bind(result, step)
@@ -93,9 +93,7 @@ def _step(recorder: Recorder, target: str, args: tuple[Any, ...], kwargs: dict[s
     recorder.listening = True  # looking at the parts of an argument may guard their number
     converted = recorder.arguments(args, _written_out(target, kwargs))
     recorder.listening = False
-    step = recorder.step(Call(target), *converted, _hint(target), frame)
-    recorder.find_writers(step, args, kwargs)
-    return step
+    return recorder.step(Call(target), *converted, _hint(target), frame)
 
 
 def _unnamed(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -180,7 +178,7 @@ def _assign(recorder: Recorder, wrapper: Any, name: str, args: tuple[Any, ...], 
             step = _step(recorder, SET_DATA, args, {}, frame)
             recorder.before_write(args[0])
             wrapper(*args)
-            recorder.wrote(step, args[0])
+            recorder.writes.add(step, args[0])
         case "requires_grad":
             _step(recorder, "torch.Tensor.requires_grad_", args, {}, frame)
             wrapper(*args)
@@ -313,7 +311,7 @@ def _set_item(
     step = _step(recorder, "torch.Tensor.__setitem__", args, kwargs, frame)
     recorder.before_write(args[0])
     function(*args, **kwargs)
-    recorder.wrote(step, args[0])
+    recorder.writes.add(step, args[0])
 
 
 def _claim(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> None:

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import Tensor
-
 from graphnas.ir.choice import Apply, Expr
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.node import Arg, Call, Layer, List, Size, Slice, Source
@@ -127,24 +125,17 @@ def outline(tree: Arg) -> Any:
     return None
 
 
-def values_in(tree: Arg) -> Iterator[Value]:
-    """The values in an argument tree, with repeats."""
+def values_read(tree: Arg) -> Iterator[Value]:
+    """The values whose content an argument tree needs, with repeats: a size alone is known without it."""
     match tree:
         case Value():
             yield tree
-        case Size(of=of):
-            yield of  # type: ignore[misc]
         case tuple():
             for item in tree:
-                yield from values_in(item)
+                yield from values_read(item)
         case Apply(args=items) | List(items=items):
-            yield from values_in(items)
+            yield from values_read(items)
         case FrozenDict():
-            yield from values_in(tuple(tree.values()))
+            yield from values_read(tuple(tree.values()))
         case Slice(start=start, stop=stop, step=step):
-            yield from values_in((start, stop, step))
-
-
-def is_tensor_value(value: Any) -> bool:
-    """Whether something is a recorded tensor."""
-    return isinstance(value, Value) and isinstance(value.content, Tensor)
+            yield from values_read((start, stop, step))

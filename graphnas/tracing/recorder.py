@@ -17,12 +17,13 @@ from torch.overrides import TorchFunctionMode
 from graphnas.errors import TraceError
 from graphnas.ir.choice import Apply, Expr
 from graphnas.ir.node import ALIAS, ENTER_GRAD_MODE, EXIT_GRAD_MODE, GUARD, SET_DATA, Arg, Call, Layer, Size
-from graphnas.tracing import calls, patches, sources
+from graphnas.tracing import calls, module_calls, patches, sources
 from graphnas.tracing.arguments import NotAnArgumentError, argument
 from graphnas.tracing.modules import Registry
-from graphnas.tracing.record import ModuleCall, Record, Step, Value, values_in
+from graphnas.tracing.record import ModuleCall, Record, Step, Value, values_read
 from graphnas.tracing.sizes import expression, symbolic
 from graphnas.tracing.snapshot import Snapshot, storage
+from graphnas.tracing.writes import Writes
 
 _TRACING = threading.RLock()
 
@@ -46,10 +47,10 @@ class Recorder:
         self.known: dict[int, Value] = {}
         self.position = 0
         self.failed = ""
-        self._writes: dict[int, list[Step]] = {}
+        self.writes = Writes()
         self._guards: set[Any] = set()
         self._replaced: set[int] = set()
-        self._grad_modes: list[bool] = []  # what the open region has set; a nested one that changes nothing is none
+        self.grad_modes: list[bool] = []  # what the open region has set; a nested one that changes nothing is none
         self._thread = threading.get_ident()
 
     # ------------------------------------------------------------ running
@@ -71,7 +72,7 @@ class Recorder:
                     result = original(model, *args, **kwargs)
             finally:
                 self.listening = False
-            self._check_gradients(0, "the model")
+            self.check_gradients(0, "the model")
             output = self._output(result)
         return Record(self.root, output, model.training, inputs, self.mode_readers > 0)
 
@@ -82,7 +83,7 @@ class Recorder:
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
             if not self.listening or threading.get_ident() != self._thread:
                 return original(module, *args, **kwargs)
-            return self._enter(original, module, args, kwargs)
+            return module_calls.record(self, original, module, args, kwargs)
 
         with contextlib.ExitStack() as stack:
             stack.enter_context(patches.replaced(nn.Module, "__call__", call))
@@ -124,10 +125,8 @@ class Recorder:
     def _returned(self, tensor: Tensor) -> Value:
         """The value that the model returns; one written to since it was made comes after those writes."""
         value = self.read(tensor)
-        if self._writes and len(self._writes.get(storage(tensor), ())) > value.version:
-            step = self.step(Call(ALIAS), (value,), {}, "alias", None)
-            self.find_writers(step, (tensor,), {})
-            return Value(tensor, step)
+        if self.writes.version(tensor) > value.version:
+            return Value(tensor, self.step(Call(ALIAS), (value,), {}, "alias", None))
         return value
 
     # ------------------------------------------------------------ values
@@ -170,8 +169,7 @@ class Recorder:
         """The value that a step has made."""
         value = Value(content, step, item)
         if isinstance(content, Tensor):
-            if self._writes:
-                value.version = len(self._writes.get(storage(content), ()))
+            value.version = self.writes.version(content)
             self.known[id(content)] = value
         return value
 
@@ -208,6 +206,15 @@ class Recorder:
         """Writes one step down."""
         self.position += 1
         made = Step(op, args, kwargs, hint, self.position, sources.source(frame))
+        if self.writes:
+            made.after = self.writes.unseen(values_read((args, *kwargs.values())))
+        self.call.items.append(made)
+        return made
+
+    def begin(self, path: str, kind: str) -> ModuleCall:
+        """A module call begins."""
+        self.position += 1
+        made = ModuleCall(path, kind, self.position, grad_depth=len(self.grad_modes))
         self.call.items.append(made)
         return made
 
@@ -225,23 +232,9 @@ class Recorder:
                 "Give it tensors, numbers, strings, and tuples, lists or dicts of them.",
             ) from error
 
-    def find_writers(self, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Notes which earlier writes a step depends on although their results do not reach it."""
-        if self._writes:
-            found: dict[Step, None] = {}
-            for tensor in _tensors((args, kwargs)):
-                writers = self._writes.get(storage(tensor))
-                if writers is not None:
-                    found.update(dict.fromkeys(writers[self.read(tensor).version :]))
-            step.after = tuple(found)
-
     def before_write(self, tensor: Tensor) -> None:
         """A tensor is about to be written to."""
         self.snapshot.before_write(storage(tensor))
-
-    def wrote(self, step: Step, tensor: Tensor) -> None:
-        """A step wrote to a tensor."""
-        self._writes.setdefault(storage(tensor), []).append(step)
 
     def assigned(self, module: nn.Module, name: str, value: Any) -> None:
         """An attribute of a module is set: one that is state gets a new value in the graph."""
@@ -257,8 +250,7 @@ class Recorder:
                 )
             held = self.known.pop(id(state.content), None)
             source = Value(state.content, origin="state", name=state.name) if held is None else held
-            step = self.step(Call(SET_DATA), (source, self.read(value)), {}, "set_data", sys._getframe(2))
-            self.find_writers(step, (value,), {})
+            self.step(Call(SET_DATA), (source, self.read(value)), {}, "set_data", sys._getframe(2))
             self.snapshot.before_write(storage(state.content))
             self._replaced.add(id(state.content))
 
@@ -270,12 +262,7 @@ class Recorder:
             return
         self._guards.add(key)
         claim = test if outcome else Apply("not", (test,))
-        self.position += 1
-        step = Step(Call(GUARD), (claim, str(where)), {}, "guard", self.position, where)
-        if self._writes:
-            with torch._C.DisableTorchFunction():
-                self.find_writers(step, tuple(value.content for value in values_in(test)), {})
-        self.call.items.append(step)
+        self.step(Call(GUARD), (claim, str(where)), {}, "guard", sys._getframe(1))
 
     def sizes(self, tensor: Tensor, shape: torch.Size) -> torch.Size:
         """A shape as symbolic sizes; that of parameters and constants is fixed."""
@@ -284,99 +271,20 @@ class Recorder:
             return shape
         return torch.Size([symbolic(size, Size(value, place), self) for place, size in enumerate(shape)])  # type: ignore[arg-type]
 
-    # ------------------------------------------------------------ modules
-    def _enter(
-        self, original: Callable[..., Any], module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        path = self.registry.path(module, self.call.path)
-        if not path:
-            return original(module, *args, **kwargs)  # the root, or built on the way: part of the caller
-        if isinstance(module, torch.jit.ScriptModule):
-            raise self.refuse(
-                f"module {path!r} is scripted, and its calls are not seen", "Give the module that it was made from."
-            )
-        layer = self.registry.layer(module)
-        if layer is not None:
-            return self._layer(original, module, layer, args, kwargs)
-        return self._module(original, module, path, args, kwargs)
-
-    def _layer(
-        self, original: Callable[..., Any], module: nn.Module, op: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        with torch._C.DisableTorchFunction():
-            step = self.step(op, *self.arguments(args, kwargs), op.path, sys._getframe(2))
-            self.find_writers(step, args, kwargs)
-            if op.config.get("max_norm") is not None:
-                self.before_write(module.get_parameter("weight"))
-            written = args[0] if args else next(iter(kwargs.values()), None)
-            if op.config.get("inplace") is not True or not isinstance(written, Tensor):
-                written = None
-            else:
-                self.before_write(written)
-            self.listening = False
-            try:
-                result = self._attempt(original, module, op.path, args, kwargs)
-            finally:
-                self.listening = True
-            if written is not None:
-                self.wrote(step, written)
-            return self.bind(result, step)
-
-    def _module(
-        self, original: Callable[..., Any], module: nn.Module, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        outer = self.call
-        self.position += 1
-        inner = ModuleCall(path, self.registry.class_name(module), self.position, grad_depth=len(self._grad_modes))
-        with torch._C.DisableTorchFunction():
-            for name, value in self.registry.formals(module, args, kwargs):
-                if isinstance(value, Tensor):
-                    inner.formals.setdefault(self.read(value), name)
-        outer.items.append(inner)
-        self.call = inner
-        try:
-            result = self._attempt(original, module, path, args, kwargs)
-            self._check_gradients(inner.grad_depth, path)
-            with torch._C.DisableTorchFunction(), self.quiet():
-                return self._given_back(result, inner)
-        finally:
-            self.call = outer
-
-    def _attempt(
-        self, original: Callable[..., Any], module: nn.Module, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        """Calls a module; remembers the innermost that raised."""
-        try:
-            return original(module, *args, **kwargs)
-        except Exception:
-            self.failed = self.failed or f"module {path!r} ({type(module).__name__})"
-            raise
-
-    def _given_back(self, result: Any, inner: ModuleCall) -> Any:
-        """What a module returned; a tensor that it did not make itself becomes one that it did."""
-        if isinstance(result, Tensor):
-            value = self.read(result)
-            if value.step is None or value.step.position < inner.position:
-                step = self.step(Call(ALIAS), (value,), {}, "alias", sys._getframe(3))
-                self.find_writers(step, (result,), {})
-                return self.bind(result, step)
-        elif type(result) is tuple:
-            return tuple([self._given_back(item, inner) for item in result])
-        return result
-
     # ------------------------------------------------------------ gradient mode
     def switch_gradients(self, enabled: bool, frame: FrameType) -> None:
         """`torch._C._set_grad_enabled` is called: a region of the graph begins or ends."""
         if enabled == torch.is_grad_enabled():
             return
-        if self._grad_modes:
-            self.step(Call(EXIT_GRAD_MODE), (self._grad_modes.pop(),), {}, "exit_grad_mode", frame)
+        if self.grad_modes:
+            self.step(Call(EXIT_GRAD_MODE), (self.grad_modes.pop(),), {}, "exit_grad_mode", frame)
         else:
-            self._grad_modes.append(enabled)
+            self.grad_modes.append(enabled)
             self.step(Call(ENTER_GRAD_MODE), (enabled,), {}, "enter_grad_mode", frame)
 
-    def _check_gradients(self, depth: int, what: str) -> None:
-        if len(self._grad_modes) != depth:
+    def check_gradients(self, depth: int, what: str) -> None:
+        """A module call ends: as many regions must be open as when it began."""
+        if len(self.grad_modes) != depth:
             raise self.refuse(
                 f"{what} leaves gradients switched differently than it found them", "Write `with torch.no_grad():`."
             )
@@ -416,14 +324,3 @@ def _in_memory(value: Value, memory: int) -> bool:
     """Whether a tensor that was given or computed, not held, lives in that memory."""
     content = value.content
     return isinstance(content, Tensor) and value.origin in ("", "input") and storage(content) == memory
-
-
-def _tensors(tree: Any) -> Iterator[Tensor]:
-    if isinstance(tree, Tensor):
-        yield tree
-    elif isinstance(tree, tuple | list):
-        for item in tree:
-            yield from _tensors(item)
-    elif isinstance(tree, dict):
-        for item in tree.values():
-            yield from _tensors(item)

@@ -1,0 +1,40 @@
+"""Which storages have been written to, and who therefore has to run after whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from graphnas.tracing.record import Step, Value
+from graphnas.tracing.snapshot import storage
+
+
+class Writes:
+    """The steps that have written to each storage, in order."""
+
+    def __init__(self) -> None:
+        self._steps: dict[int, list[Step]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._steps)
+
+    def add(self, step: Step, tensor: Tensor) -> None:
+        """A step wrote to a tensor."""
+        self._steps.setdefault(storage(tensor), []).append(step)
+
+    def version(self, tensor: Tensor) -> int:
+        """How often the storage of a tensor has been written to."""
+        return len(self._steps.get(storage(tensor), ())) if self._steps else 0
+
+    def unseen(self, values: Iterable[Value]) -> tuple[Step, ...]:
+        """The writes to what values hold that came after these were made: their results do not reach the reader."""
+        found: dict[Step, None] = {}
+        with torch._C.DisableTorchFunction():
+            for value in values:
+                if isinstance(value.content, Tensor):
+                    steps = self._steps.get(storage(value.content))
+                    if steps is not None:
+                        found.update(dict.fromkeys(steps[value.version :]))
+        return tuple(found)
