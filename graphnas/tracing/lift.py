@@ -87,7 +87,9 @@ class Lift:
     @property
     def nodes(self) -> tuple[Node, ...]:
         """The nodes in order, those that read parameters first."""
-        return (*self.parameters.values(), *_flat(self._root))
+        found = list(self.parameters.values())
+        _flatten(self._root, found)
+        return tuple(found)
 
     def _both_modes(self, box: Box, evaluation: list[Item], training: list[Item]) -> None:
         for first, second in pairs(evaluation, training):
@@ -260,12 +262,12 @@ def _child_towards(home: Box, reader: Box) -> Box | None:
     return None
 
 
-def _flat(box: Box) -> Iterator[Node]:
+def _flatten(box: Box, found: list[Node]) -> None:
     for item in box.items:
         if isinstance(item, Box):
-            yield from _flat(item)
+            _flatten(item, found)
         else:
-            yield item
+            found.append(item)
 
 
 def _calls_in(call: ModuleCall) -> Iterator[ModuleCall]:

@@ -132,6 +132,7 @@ def named_tensors(value: Any, name: str, depth: int = 0) -> Iterator[tuple[str, 
             yield from named_tensors(item, f"{name}_{key}", depth + 1)
 
 
+@functools.lru_cache(maxsize=4096)
 def identifier(name: str) -> str:
     """A name made of letters, digits and underscores."""
     plain = re.sub(r"\W+", "_", name).strip("_") or "x"

@@ -103,11 +103,13 @@ def numbers(call: Callable[[str, tuple[Any, ...], Any], Any]) -> Iterator[None]:
     Args:
         call: given a function's name, arguments and result, the result as a symbolic number.
     """
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(replaced(builtins, "range", _GuardedRange))
-        for name in _MATH:
-            stack.enter_context(replaced(math, name, _symbolic_function(getattr(math, name), f"math.{name}", call)))
-        yield
+    before = {name: vars(math)[name] for name in _MATH}
+    with replaced(builtins, "range", _GuardedRange):
+        vars(math).update({name: _symbolic_function(was, f"math.{name}", call) for name, was in before.items()})
+        try:
+            yield
+        finally:
+            vars(math).update(before)
 
 
 _MATH = tuple(

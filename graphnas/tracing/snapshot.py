@@ -22,15 +22,12 @@ class Snapshot:
 
     def __init__(self, modules: Sequence[nn.Module]) -> None:
         self._modules = [(module, dict(module.__dict__)) for module in modules]
-        self._empty: list[Any] = []  # most containers, such as those of hooks, are
-        self._containers: dict[int, tuple[Any, Any]] = {}
-        for _, attributes in self._modules:
-            for value in attributes.values():
-                if type(value) in _CONTAINERS:
-                    if value:
-                        self._keep(value)
-                    else:
-                        self._empty.append(value)
+        self._containers: dict[int, tuple[Any, Any, Any]] = {}
+        held = [value for _, attributes in self._modules for value in attributes.values() if type(value) in _CONTAINERS]
+        self._empty = [value for value in held if not value]  # most containers, such as those of hooks, are
+        for value in held:
+            if value:
+                self._keep(value)
         parameters = list(_tensors(module._parameters for module in modules))
         buffers = list(_tensors(module._buffers for module in modules))
         self._flags = [(parameter, parameter.requires_grad, parameter.grad) for parameter in parameters]
@@ -48,7 +45,8 @@ class Snapshot:
     def _keep(self, container: Any) -> None:
         if id(container) in self._containers:
             return
-        self._containers[id(container)] = (container, _contents(container))
+        contents = dict(container) if isinstance(container, dict) else list(container)
+        self._containers[id(container)] = (container, contents, _identities(container))
         for item in container.values() if isinstance(container, dict) else container:
             if type(item) in _CONTAINERS:
                 self._keep(item)
@@ -68,7 +66,9 @@ class Snapshot:
 
     def seed(self) -> None:
         """Start the generators anew, so that a trace is reproducible."""
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)  # `torch.manual_seed` reads the stack for a CUDA that is not in use
+        if self._cuda is not None:
+            torch.cuda.manual_seed_all(0)
         random.seed(0)
 
     def foreign_draws(self) -> Iterator[str]:
@@ -87,8 +87,9 @@ class Snapshot:
         for container in self._empty:
             if container:
                 container.clear()
-        for container, contents in self._containers.values():
-            _refill(container, contents)
+        for container, contents, identities in self._containers.values():
+            if _identities(container) != identities:
+                _refill(container, contents)
         with torch.no_grad():
             for tensor, data in self._data:
                 if tensor.data_ptr() != data.data_ptr() or tensor.shape != data.shape:
@@ -119,14 +120,7 @@ def _tensors(groups: Iterable[Mapping[str, Tensor | None]]) -> Iterator[Tensor]:
     return iter(found.values())
 
 
-def _contents(container: Any) -> Any:
-    return list(container.items()) if isinstance(container, dict) else list(container)
-
-
 def _refill(container: Any, contents: Any) -> None:
-    current = _contents(container)
-    if len(current) == len(contents) and all(map(_same, current, contents)):
-        return
     container.clear()
     if isinstance(container, dict | set):
         container.update(contents)
@@ -134,10 +128,10 @@ def _refill(container: Any, contents: Any) -> None:
         container.extend(contents)
 
 
-def _same(now: Any, before: Any) -> bool:
-    if type(now) is tuple and type(before) is tuple:
-        return len(now) == len(before) and all(a is b for a, b in zip(now, before, strict=True))
-    return now is before
+def _identities(container: Any) -> Any:
+    if isinstance(container, dict):
+        return [*container, *map(id, container.values())]
+    return list(map(id, container))
 
 
 def _bytes(state: Any) -> list[Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from torch import Tensor, nn
 
 from graphnas.ir.frozen import FrozenDict
-from graphnas.ir.node import Arg, Entry
+from graphnas.ir.node import Arg, Entry, Layer
 from graphnas.tracing.constants import tensor_config
 from graphnas.tracing.constructors import tensors_of
 from graphnas.tracing.modules import CONTAINERS, Registry
@@ -25,6 +25,7 @@ class Table:
     def __init__(self, registry: Registry, constants: Mapping[str, Tensor], prefix: str = "") -> None:
         self._registry = registry
         self._prefix = prefix
+        self._rows: list[Entry] = []
         self._tensors: dict[int, tuple[str, Tensor]] = {}
         self._modules: dict[int, str] = {}
         self._constants: dict[str, list[tuple[str, Tensor]]] = {}
@@ -34,32 +35,33 @@ class Table:
 
     def rows(self) -> tuple[Entry, ...]:
         """The whole table."""
-        return tuple(self._visit(self._registry.model, self._prefix))
+        self._visit(self._registry.model, self._prefix)
+        return tuple(self._rows)
 
-    def _visit(self, module: nn.Module, path: str) -> Iterator[Entry]:
+    def _visit(self, module: nn.Module, path: str) -> None:
         earlier = self._modules.setdefault(id(module), path)
         layer = self._registry.layer(module) if path and path not in self._constants else None
         if layer is not None:
-            yield self._layer(module, path, Entry(path, "layer", layer.type, layer.config), earlier)
+            self._rows.append(self._layer(module, path, layer, earlier))
             if earlier == path:
-                yield from self._ties(module, path)
+                self._rows += self._ties(module, path)
             return
         same_as = "" if earlier == path else earlier
-        yield Entry(path, "module", self._registry.class_name(module), _base(module), same_as=same_as)
+        self._rows.append(Entry(path, "module", self._registry.class_name(module), _base(module), same_as=same_as))
         if not same_as:
-            yield from self._own(module, path)
+            self._rows += self._own(module, path)
             for name, child in module._modules.items():
                 inner = _below(path, name)
                 if child is None:
-                    yield Entry(inner, "none", "module")
+                    self._rows.append(Entry(inner, "none", "module"))
                 else:
-                    yield from self._visit(child, inner)
+                    self._visit(child, inner)
 
     @staticmethod
-    def _layer(module: nn.Module, path: str, entry: Entry, earlier: str) -> Entry:
+    def _layer(module: nn.Module, path: str, layer: Layer, earlier: str) -> Entry:
         parameters = module.named_parameters() if module._modules else _present(module._parameters)
         frozen = tuple(name for name, parameter in parameters if not parameter.requires_grad)
-        return Entry(path, "layer", entry.type, entry.config, frozen, "" if earlier == path else earlier)
+        return Entry(path, "layer", layer.type, layer.config, frozen, "" if earlier == path else earlier)
 
     def _ties(self, module: nn.Module, path: str) -> Iterator[Entry]:
         """Rows for those of a layer's tensors that something earlier owns; its own need none."""
