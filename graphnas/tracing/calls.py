@@ -12,7 +12,7 @@ from torch import Tensor
 
 from graphnas.ir.choice import Apply, Expr
 from graphnas.ir.node import ATTRIBUTES, SET_DATA, Call, Size
-from graphnas.tracing import names, pieces, sources
+from graphnas.tracing import names, pieces, sources, spelling
 from graphnas.tracing.record import Step, Value
 from graphnas.tracing.sizes import expression, plain, symbolic
 
@@ -20,14 +20,6 @@ if TYPE_CHECKING:
     from graphnas.tracing.recorder import Recorder
 
 _MethodWrapper = type(torch._C.TensorBase.__dict__["shape"].__get__)
-
-# Instructions of Python that call a tensor's methods: the operator of `x + y` is told from `x.add(y)` by them.
-_BINARY = ("add", "and", "floordiv", "lshift", "matmul", "mul", "mod", "or", "pow", "rshift", "sub", "truediv", "xor")
-_METHOD_OF = {
-    "add": "add", "sub": "sub", "mul": "mul", "div": "truediv", "true_divide": "truediv", "matmul": "matmul",
-    "pow": "pow", "floor_divide": "floordiv", "remainder": "mod",
-}  # fmt: skip
-_COMPARED = {"lt": "lt", "le": "le", "gt": "gt", "ge": "ge", "eq": "eq", "ne": "ne"}
 
 # Facts about a tensor that are the same at every size: constants of the graph.
 _CONSTANT_METHODS = frozenset((
@@ -57,6 +49,8 @@ def record(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dic
         if type(function) is _MethodWrapper:
             return _attribute(recorder, function, args, frame)
         name = getattr(function, "__name__", "")
+        if recorder.repeats.used:
+            recorder.repeats.see(name, args, kwargs)
         special = _SPECIAL.get(name)
         if special is not None:
             return special(recorder, function, args, kwargs, frame)
@@ -72,11 +66,11 @@ def _call(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict
     if target is None:
         return _unnamed(recorder, function, args, kwargs)
     name = target.rpartition(".")[2]
-    dunder = _operator(name, args, kwargs, frame) if target.startswith("torch.Tensor.") else None
+    dunder = spelling.operator_written(name, args, kwargs, frame) if target.startswith("torch.Tensor.") else None
     if dunder is not None:
         target = f"torch.Tensor.{dunder}"
     step = _step(recorder, target, args, kwargs, frame)
-    written = args[0] if args and isinstance(args[0], Tensor) and _writes(target, kwargs) else None
+    written = args[0] if args and isinstance(args[0], Tensor) and spelling.writes(target, kwargs) else None
     if written is not None:
         recorder.before_write(written)
     if name in ("embedding", "embedding_bag") and kwargs.get("max_norm") is not None:
@@ -91,9 +85,9 @@ def _call(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict
 
 def _step(recorder: Recorder, target: str, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Step:
     recorder.listening = True  # looking at the parts of an argument may guard their number
-    converted = recorder.arguments(args, _written_out(target, kwargs))
+    converted = recorder.arguments(args, spelling.written_out(target, kwargs))
     recorder.listening = False
-    return recorder.step(Call(target), *converted, _hint(target), frame)
+    return recorder.step(Call(target), *converted, spelling.hint(target), frame)
 
 
 def _unnamed(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -106,54 +100,6 @@ def _unnamed(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: d
     raise recorder.refuse(
         f"{spelled} is called, which a graph cannot name", "Use a public function of torch or torch.nn.functional."
     )
-
-
-def _hint(target: str) -> str:
-    name = target.rpartition(".")[2]
-    bare = name.strip("_")
-    if name.startswith("__"):
-        for prefix in ("r", "i"):
-            if bare[:1] == prefix and bare[1:] in _BINARY:
-                return bare[1:]
-    return bare
-
-
-def _writes(target: str, kwargs: dict[str, Any]) -> bool:
-    name = target.rpartition(".")[2]
-    if name.startswith("__"):
-        return name[2] == "i" and name[3:-2] in _BINARY
-    return name.endswith("_") or kwargs.get("inplace") is True
-
-
-def _written_out(target: str, kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The keyword arguments without those that `torch.nn.functional` fills in although nobody wrote them."""
-    if not kwargs or not target.startswith("torch.nn.functional."):
-        return kwargs
-    return {
-        key: value
-        for key, value in kwargs.items()
-        if value is not None and key != "_stacklevel" and not (key == "inplace" and value is False)
-    }
-
-
-def _operator(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> str | None:
-    """The operator that the user wrote where torch was asked for a method: `__add__` for `add`."""
-    if name.startswith("__"):
-        return None
-    written = name.endswith("_")
-    bare = name.rstrip("_")
-    if kwargs or not (bare in _METHOD_OF or bare in _COMPARED or bare == "neg"):
-        return None
-    instruction = sources.instruction(frame)
-    if bare == "neg":
-        return "__neg__" if instruction == "UNARY_NEGATIVE" else None
-    if len(args) != 2:
-        return None
-    if bare in _COMPARED:
-        return f"__{bare}__" if instruction == "COMPARE_OP" else None
-    if instruction.startswith(("BINARY_", "INPLACE_")):
-        return f"__i{_METHOD_OF[bare]}__" if written else f"__{_METHOD_OF[bare]}__"
-    return None
 
 
 # ---------------------------------------------------------------- attributes and sizes

@@ -62,7 +62,9 @@ def _layer(
             recorder.before_write(written)
         recorder.listening = False
         try:
-            result = _attempt(recorder, original, module, op.path, args, kwargs)
+            result = recorder.repeats.layer(
+                op, module, args, kwargs, lambda: _attempt(recorder, original, module, op.path, args, kwargs)
+            )
         finally:
             recorder.listening = True
         if written is not None:

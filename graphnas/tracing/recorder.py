@@ -21,6 +21,7 @@ from graphnas.tracing import calls, module_calls, patches, sources
 from graphnas.tracing.arguments import NotAnArgumentError, argument
 from graphnas.tracing.modules import Registry
 from graphnas.tracing.record import ModuleCall, Record, Step, Value, values_read
+from graphnas.tracing.repeats import Repeats
 from graphnas.tracing.sizes import expression, symbolic
 from graphnas.tracing.snapshot import Snapshot, storage
 from graphnas.tracing.writes import Writes
@@ -34,12 +35,14 @@ class Recorder:
     Args:
         registry: where modules and tensors are registered.
         snapshot: told before a parameter is written to.
+        repeats: which layers need not be computed.
         exact: whether libraries are to take the path that they take when not compiled.
     """
 
-    def __init__(self, registry: Registry, snapshot: Snapshot, exact: bool = False) -> None:
+    def __init__(self, registry: Registry, snapshot: Snapshot, repeats: Repeats, exact: bool = False) -> None:
         self.registry = registry
         self.snapshot = snapshot
+        self.repeats = repeats
         self.exact = exact
         self.listening = False
         self.mode_readers = 0

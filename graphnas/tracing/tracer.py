@@ -21,6 +21,7 @@ from graphnas.tracing.lift import Lift, Place
 from graphnas.tracing.modules import Registry
 from graphnas.tracing.record import Record
 from graphnas.tracing.recorder import Recorder
+from graphnas.tracing.repeats import DemandError, Repeats
 from graphnas.tracing.snapshot import Snapshot
 from graphnas.tracing.table import Table
 
@@ -101,22 +102,43 @@ class Tracer:
     def _records(self, registry: Registry, faces: Interface) -> tuple[Record, ...]:
         """One run in evaluation, and one in training if the first has asked for the mode."""
         snapshot = Snapshot(registry.modules)
+        repeats = Repeats()
         try:
-            first = self._run(registry, faces, snapshot, training=False)
+            first = self._run(registry, faces, snapshot, repeats, training=False)
             if not first.reads_mode:
                 return (first,)
             snapshot.restore()
-            return (first, self._run(registry, faces, snapshot, training=True))
+            return (first, self._run(registry, faces, snapshot, repeats, training=True))
         finally:
             snapshot.restore()
 
-    def _run(self, registry: Registry, faces: Interface, snapshot: Snapshot, training: bool) -> Record:
-        recorder = Recorder(registry, snapshot, self.exact)
+    def _run(
+        self, registry: Registry, faces: Interface, snapshot: Snapshot, repeats: Repeats, training: bool
+    ) -> Record:
+        """A run in which layers may be left out, and if their values turn out to matter another with all of them."""
+        if repeats.allowed:
+            repeats.begin()
+            try:
+                record = self._recorded(registry, faces, snapshot, repeats, training)
+                if not repeats.demanded:
+                    return record
+            except (Exception, DemandError):
+                if not repeats.used:
+                    raise
+            repeats.forbid()
+            snapshot.restore()
+        return self._recorded(registry, faces, snapshot, repeats, training)
+
+    def _recorded(
+        self, registry: Registry, faces: Interface, snapshot: Snapshot, repeats: Repeats, training: bool
+    ) -> Record:
+        recorder = Recorder(registry, snapshot, repeats, self.exact)
         args, kwargs, inputs = faces.fresh()
         snapshot.seed()
         torch.set_grad_enabled(True)
         try:
-            registry.model.train(training)
+            if any(module.training is not training for module in registry.modules):
+                registry.model.train(training)
             record = recorder.run(args, kwargs, inputs)
         except GraphNASError:
             raise
