@@ -10,8 +10,7 @@ from typing import Any
 from graphnas.errors import GraphError
 from graphnas.ir.choice import Option
 from graphnas.ir.frozen import FrozenDict
-from graphnas.ir.graph import Graph
-from graphnas.mutations.sites import Site, sites
+from graphnas.mutations.sites import Site
 from graphnas.mutations.where import Where, describe, matches, suggestions
 
 
@@ -39,27 +38,25 @@ class Selection:
         raise GraphError(f"the rule passes over every site that it matches; it looked for {wanted}.{reasons}")
 
 
-def select(graph: Graph, where: Where, unfit: Callable[[Site], str], kinds: tuple[str, ...]) -> Selection:
-    """The sites of the given kinds that `where` means.
+def select(where: Where, candidates: Iterable[Site], unfit: Callable[[Site], str]) -> Selection:
+    """The sites that `where` means.
 
-    Where a module call and something inside it both match, the call is meant.
+    Where a site and something inside it both match, the outer one is meant.
 
     Args:
-        graph: where to look.
         where: what to look for.
+        candidates: the sites that the rule works on, an outer one before those inside it.
         unfit: why a site cannot be taken; empty where it can.
-        kinds: which kinds of site the rule works on.
     """
-    candidates = tuple(site for site in sites(graph) if site.kind in kinds)
+    candidates = tuple(candidates)
     matched: list[Site] = []
     passed: list[tuple[Site, str]] = []
-    covered: dict[str, str] = {}  # node → the matched module call that it lies in
+    covered: dict[str, str] = {}  # node → the matched site that it lies in
     for site in candidates:
         if not matches(where, site):
             continue
         around = covered.get(site.nodes[0])
-        if site.kind == "block":
-            covered.update({name: site.name for name in site.nodes if name not in covered})
+        covered.update({name: site.name for name in site.nodes if name not in covered})
         reason = f"it lies inside {around}, which the rule matches as a whole" if around else unfit(site)
         if reason:
             passed.append((site, reason))

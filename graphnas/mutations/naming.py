@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 from graphnas.ir.graph import Graph
+
+CHOICE = "choice"  # what the node is called that a rule puts beside a site
 
 
 def suffixed(name: str, suffix: str) -> str:
     """The name with a suffix before its trailing `@k`."""
     stem, mark, call = name.rpartition("@")
     return f"{stem}{suffix}@{call}" if mark and call.isdecimal() else f"{name}{suffix}"
+
+
+def is_beside(found: str, name: str, suffix: str) -> bool:
+    """Whether `found` is a name that `Names.beside` gives for a name and a suffix."""
+    pattern = suffixed(re.escape(name), rf"_{suffix}(_\d+)?")
+    return re.fullmatch(pattern, found) is not None
 
 
 class Names:

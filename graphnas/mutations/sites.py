@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from graphnas.analysis.elastic import elastic
 from graphnas.analysis.shapes import Result, Shape, Unknown, shape_of, shapes
@@ -12,7 +12,8 @@ from graphnas.errors import GraphError
 from graphnas.ir.choice import Apply, Expr, conjunction
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
-from graphnas.ir.node import Arg, Call, Frame, Layer, List, Node, Param, Ref, Slice, Source, without_calls
+from graphnas.ir.node import Arg, Call, Choose, Frame, Layer, List, Node, Param, Ref, Slice, Source, without_calls
+from graphnas.mutations.naming import CHOICE, is_beside
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,33 @@ def sites(graph: Graph) -> tuple[Site, ...]:
         if isinstance(node.op, Layer) or (isinstance(node.op, Call) and not node.op.target.startswith("graphnas.")):
             result.append(_single(node, facts))
     return tuple(result)
+
+
+def with_choices(graph: Graph, site: Site) -> Site:
+    """The site as rules have left it: with the choices that stand for it, of which each takes it as its first arm.
+
+    A site without such choices, or with several results, is given back as it is.
+    """
+    found = site
+    while len(found.outputs) == 1:
+        (result,) = found.outputs
+        readers = (graph.by_name[name] for name in graph.readers.get(result.name, ()))
+        choice = next((node for node in readers if _stands_for(node, result, site)), None)
+        if choice is None:
+            break
+        found = replace(found, nodes=_through(graph, site, choice), outputs=(Ref(choice.name),))
+    return found
+
+
+def _stands_for(node: Node, result: Ref, site: Site) -> bool:
+    return isinstance(node.op, Choose) and node.args[0] == result and is_beside(node.name, site.name, CHOICE)
+
+
+def _through(graph: Graph, site: Site, last: Node) -> tuple[str, ...]:
+    """The nodes from a site's first one through `last`, between which stands all that rules have added."""
+    names = list(graph.by_name)
+    first = next(name for name in site.nodes if not isinstance(graph.node(name).op, Param))
+    return tuple(names[names.index(first) : names.index(last.name) + 1])
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,16 @@ from graphnas.ir.graph import Graph
 from graphnas.ir.node import Call, Choose, Node, Ref
 from graphnas.mutations.explain import Explanation, Selection, check_label, explanation, select
 from graphnas.mutations.insertion import Insertion, with_insertions
-from graphnas.mutations.naming import Names
-from graphnas.mutations.sites import Site, not_one_tensor
+from graphnas.mutations.naming import CHOICE, Names
+from graphnas.mutations.sites import Site, not_one_tensor, sites, with_choices
 from graphnas.mutations.where import Where, check_where
 
 
 @dataclass(frozen=True)
 class Skip:
     """Lets a site `y` become `y + x`, where `x` is the first of its inputs that has the shape of `y`. Option 0 is `y`.
+
+    Where rules before have put choices in a site's place, `y` is what they choose.
 
     Args:
         where: which layers, calls and blocks; see `graphnas.mutations.where`.
@@ -37,8 +39,8 @@ class Skip:
             GraphError: nothing matches, or no site that matches has equal input and output shapes.
         """
         names = Names(graph)
-        sites = self._selection(graph).required()
-        return with_insertions(graph, [Insertion(site, self._nodes(site, names)) for site in sites])
+        taken = self._selection(graph).required()
+        return with_insertions(graph, [Insertion(site, self._nodes(site, names)) for site in taken])
 
     def explain(self, graph: Graph) -> Explanation:
         """The sites that the rule takes, those it passes over and why, and the decisions."""
@@ -47,7 +49,7 @@ class Skip:
         return explanation(self, selection, self.label, ((choice.label, choice.options) for choice in choices))
 
     def _selection(self, graph: Graph) -> Selection:
-        return select(graph, self.where, _unfit, ("layer", "call", "block"))
+        return select(self.where, (with_choices(graph, site) for site in sites(graph)), _unfit)
 
     def _choice(self, site: Site) -> Choice:
         return Choice(self.label.format(node=site.label), (False, True))
@@ -60,7 +62,7 @@ class Skip:
             scope=site.scope, when=site.when, source=site.source,
         )  # fmt: skip
         chosen = Node(
-            names.beside(site.name, "choice"), Choose(self._choice(site)), (result, Ref(total.name)),
+            names.beside(site.name, CHOICE), Choose(self._choice(site)), (result, Ref(total.name)),
             scope=site.scope, when=site.when, source=site.source,
         )  # fmt: skip
         return total, chosen

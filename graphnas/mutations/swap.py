@@ -15,8 +15,8 @@ from graphnas.ir.node import Choose, Entry, Layer, Node, Param, Ref
 from graphnas.mutations.alternatives import Alternative, built, examples, untouched_randomness
 from graphnas.mutations.explain import Explanation, Selection, check_label, explanation, select
 from graphnas.mutations.insertion import Insertion, with_insertions
-from graphnas.mutations.naming import Names, suffixed
-from graphnas.mutations.sites import Site, not_one_tensor
+from graphnas.mutations.naming import CHOICE, Names, suffixed
+from graphnas.mutations.sites import Site, not_one_tensor, sites
 from graphnas.mutations.where import Where, check_where
 from graphnas.tracing.tracer import trace_alternative
 
@@ -30,6 +30,7 @@ class Swap:
     An alternative is a class of modules that is built without arguments, a function of the site that gives a module,
     or a module as a template (its structure counts; each site has weights of its own). It is called with the distinct
     tensors that the site reads, parameters aside, and must give one tensor of the shape and dtype of the site's.
+    What rules before have put around the site, such as the shortcut of a `Skip`, stays around whatever is chosen.
 
     Args:
         where: which layers, calls and blocks; see `graphnas.mutations.where`.
@@ -63,14 +64,14 @@ class Swap:
         Raises:
             GraphError: nothing matches; an alternative cannot be built or traced, or its result does not fit its site.
         """
-        sites = self._selection(graph).required()
+        taken = self._selection(graph).required()
         builder = _Builder(graph)
         insertions, arms = [], []
-        for site in sites:
+        for site in taken:
             parts = [builder.part(site, option, alternative) for option, alternative in self.alternatives.items()]
             results = [part.result for part in parts]
             chosen = Node(
-                builder.names.beside(site.name, "choice"), Choose(self._choice(site)), (*site.outputs, *results),
+                builder.names.beside(site.name, CHOICE), Choose(self._choice(site)), (*site.outputs, *results),
                 scope=site.scope, when=site.when, source=site.source,
             )  # fmt: skip
             insertions.append(_insertion(site, parts, chosen))
@@ -89,7 +90,7 @@ class Swap:
         return explanation(self, selection, self.label, ((choice.label, choice.options) for choice in choices))
 
     def _selection(self, graph: Graph) -> Selection:
-        return select(graph, self.where, _unfit, ("layer", "call", "block"))
+        return select(self.where, sites(graph), _unfit)
 
     def _choice(self, site: Site) -> Choice:
         return Choice(self.label.format(node=site.label), (ORIGINAL, *self.alternatives))

@@ -18,7 +18,7 @@ from graphnas.ir.graph import Graph
 from graphnas.ir.node import Arg, Entry, Layer, Node, transform
 from graphnas.mutations.arguments import Argument, argument_of, known_arguments, with_argument
 from graphnas.mutations.explain import Explanation, Selection, check_label, explanation, select
-from graphnas.mutations.sites import Site
+from graphnas.mutations.sites import Site, sites
 from graphnas.mutations.where import Where, check_where
 
 # How many combinations of options that change shapes are run before a rule is refused.
@@ -78,7 +78,8 @@ class Value:
         return explanation(self, selection, self.label, ((choice.label, choice.options) for choice in choices))
 
     def _selection(self, graph: Graph) -> Selection:
-        return select(graph, self.where, lambda site: self._unfit(graph, site), ("layer", "call"))
+        candidates = (site for site in sites(graph) if site.kind != "block")
+        return select(self.where, candidates, lambda site: self._unfit(graph, site))
 
     def _unfit(self, graph: Graph, site: Site) -> str:
         node = graph.node(site.nodes[0])
