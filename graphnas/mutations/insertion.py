@@ -64,8 +64,8 @@ def _connected(insertions: Sequence[Insertion]) -> list[Insertion]:
             (result,), last = earlier.site.outputs, earlier.nodes[-1].name
             insertion = replace(
                 insertion,
-                nodes=tuple(_pointed(node, result, last) for node in insertion.nodes),
-                formals=FrozenDict({k: _renamed(names, result, last) for k, names in insertion.formals.items()}),
+                nodes=tuple(pointed(node, result, last) for node in insertion.nodes),
+                formals=FrozenDict({k: renamed(names, result, last) for k, names in insertion.formals.items()}),
             )
         found.append(insertion)
     return found
@@ -83,13 +83,13 @@ def _behind_the_whole(graph: Graph, insertion: Insertion) -> Graph:
     last = insertion.nodes[-1].name
     graph = insert(graph, {_last_node(graph, insertion.site): (insertion.nodes, None)}, insertion.entries)
     position = next(i for i, node in enumerate(graph.nodes) if node.name == last)
-    later = tuple(_pointed(node, result, last) for node in graph.nodes[position + 1 :])
-    renamed = {call: _renamed(names, result, last) for call, names in graph.formals.items()}
+    later = tuple(pointed(node, result, last) for node in graph.nodes[position + 1 :])
+    formals = {call: renamed(names, result, last) for call, names in graph.formals.items()}
     return replace(
         graph,
         nodes=(*graph.nodes[: position + 1], *later),
         output=transform(graph.output, lambda leaf: _follow(leaf, result, last)),
-        formals=FrozenDict({**renamed, **insertion.formals}),
+        formals=FrozenDict({**formals, **insertion.formals}),
     )
 
 
@@ -102,7 +102,8 @@ def _last_node(graph: Graph, site: Site) -> str:
     return next(node.name for node in reversed(graph.nodes) if node.scope[: depth + 1] == around)
 
 
-def _pointed(node: Node, result: Ref, last: str) -> Node:
+def pointed(node: Node, result: Ref, last: str) -> Node:
+    """The node with a value read as the node called `last`."""
     if result.name not in node.after and all(ref.name != result.name for ref in node.refs):
         return node
 
@@ -131,6 +132,6 @@ def _follow(leaf: Any, result: Ref, last: str) -> Any:
     return leaf
 
 
-def _renamed(names: FrozenDict[Ref, str], result: Ref, last: str) -> FrozenDict[Ref, str]:
+def renamed(names: FrozenDict[Ref, str], result: Ref, last: str) -> FrozenDict[Ref, str]:
     """What takes the place of a value is called as the value was."""
     return FrozenDict({_follow(ref, result, last): name for ref, name in names.items()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from graphnas.ir.choice import Choice
@@ -10,6 +11,7 @@ from graphnas.ir.node import Call, Choose, Node, Ref
 from graphnas.mutations.explain import Explanation, Selection, check_label, explanation, select
 from graphnas.mutations.insertion import Insertion, with_insertions
 from graphnas.mutations.naming import CHOICE, Names
+from graphnas.mutations.overwriting import awaited_in, overwriting
 from graphnas.mutations.sites import Site, not_one_tensor, sites, with_choices
 from graphnas.mutations.where import Where, check_where
 
@@ -49,16 +51,17 @@ class Skip:
         return explanation(self, selection, self.label, ((choice.label, choice.options) for choice in choices))
 
     def _selection(self, graph: Graph) -> Selection:
-        return select(self.where, (with_choices(graph, site) for site in sites(graph)), _unfit)
+        awaited = awaited_in(graph)
+        candidates = (with_choices(graph, site) for site in sites(graph))
+        return select(self.where, candidates, lambda site: _unfit(graph, site, awaited))
 
     def _choice(self, site: Site) -> Choice:
         return Choice(self.label.format(node=site.label), (False, True))
 
     def _nodes(self, site: Site, names: Names) -> tuple[Node, Node]:
         (result,) = site.outputs
-        given = site.inputs[site.input_shapes.index(site.output_shapes[0])]
         total = Node(
-            names.beside(site.name, "sum"), Call("torch.Tensor.__add__"), (result, given),
+            names.beside(site.name, "sum"), Call("torch.Tensor.__add__"), (result, _given(site)),
             scope=site.scope, when=site.when, source=site.source,
         )  # fmt: skip
         chosen = Node(
@@ -68,10 +71,17 @@ class Skip:
         return total, chosen
 
 
-def _unfit(site: Site) -> str:
+def _given(site: Site) -> Ref:
+    """The input that a shortcut adds: the first that has the shape of the output."""
+    return site.inputs[site.input_shapes.index(site.output_shapes[0])]
+
+
+def _unfit(graph: Graph, site: Site, awaited: Collection[str]) -> str:
     if reason := not_one_tensor(site):
         return reason
     if site.output_shapes[0] not in site.input_shapes:
         given = ", ".join(map(str, site.input_shapes)) or "nothing"
         return f"no input has its output's shape: it takes {given} and gives {site.output_shapes[0]}"
+    if write := overwriting(graph, map(graph.node, site.nodes), _given(site), awaited):
+        return f"{write.where} changes in place what a shortcut would add; let it write out of place"
     return ""

@@ -11,11 +11,12 @@ from graphnas.errors import GraphError, TraceError
 from graphnas.ir.choice import Choice, conjunction
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Formals, Graph
-from graphnas.ir.node import Choose, Entry, Layer, Node, Param, Ref
+from graphnas.ir.node import Call, Choose, Entry, Layer, Node, Param, Ref
 from graphnas.mutations.alternatives import Alternative, built, examples, untouched_randomness
 from graphnas.mutations.explain import Explanation, Selection, check_label, explanation, select
-from graphnas.mutations.insertion import Insertion, with_insertions
+from graphnas.mutations.insertion import Insertion, pointed, renamed, with_insertions
 from graphnas.mutations.naming import CHOICE, Names, suffixed
+from graphnas.mutations.overwriting import overwriting
 from graphnas.mutations.sites import Site, not_one_tensor, sites
 from graphnas.mutations.where import Where, check_where
 from graphnas.tracing.tracer import trace_alternative
@@ -111,6 +112,7 @@ class _Builder:
     """Makes the alternatives of one rule; all calls of a module share theirs."""
 
     def __init__(self, graph: Graph) -> None:
+        self._graph = graph
         self.names = Names(graph)
         self._paths: dict[tuple[str, str], str] = {}
         self._rows: dict[str, tuple[Entry, ...]] = {}
@@ -144,22 +146,35 @@ class _Builder:
             raise GraphError(
                 f"alternative {option!r} at {site.where} gives {traced.output!r:.100}; it must give one tensor"
             )
-        part = _part(site, path, traced.nodes, traced.output)
+        part = _part(site, path, traced.nodes, traced.output, traced.formals)
         self.names.taken.update(node.name for node in part.nodes)
         self.names.taken.update(entry.path for entry in traced.entries)
-        if call:
-            return replace(part, parameters=(), formals=traced.formals)
-        return replace(part, entries=traced.entries, formals=traced.formals)
+        for given in site.inputs:
+            part = self._copied(part, site, given, option)
+        return replace(part, parameters=()) if call else replace(part, entries=traced.entries)
+
+    def _copied(self, part: _Part, site: Site, given: Ref, option: str) -> _Part:
+        """The alternative given a copy of what it would overwrite, which others may read as well."""
+        awaited = {name for node in part.nodes for name in node.after}
+        if overwriting(self._graph, part.nodes, given, awaited) is None:
+            return part
+        copy = Node(
+            self.names.beside(site.name, f"{option}_copy"), Call("torch.Tensor.clone"), (given,),
+            scope=site.scope, when=site.when, source=site.source,
+        )  # fmt: skip
+        formals = {call: renamed(names, given, copy.name) for call, names in part.formals.items()}
+        nodes = (copy, *(pointed(node, given, copy.name) for node in part.nodes))
+        return replace(part, nodes=nodes, formals=FrozenDict(formals))
 
 
-def _part(site: Site, path: str, nodes: tuple[Node, ...], result: Ref) -> _Part:
+def _part(site: Site, path: str, nodes: tuple[Node, ...], result: Ref, formals: Formals) -> _Part:
     """The nodes under the site's condition; those that read parameters stand before everything and have none."""
     parameters = tuple(node for node in nodes if isinstance(node.op, Param))
     own = tuple(replace(node, when=conjunction(site.when, node.when)) for node in nodes if node not in parameters)
     if len(own) == 1 and isinstance(own[0].op, Layer) and own[0].op.path == path:
         own = (replace(own[0], name=suffixed(site.name, path.removeprefix(site.label)), source=site.source),)
         result = Ref(own[0].name)
-    return _Part(parameters, own, result)
+    return _Part(parameters, own, result, formals=formals)
 
 
 def _insertion(site: Site, parts: list[_Part], chosen: Node) -> Insertion:
