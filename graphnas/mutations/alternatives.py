@@ -44,7 +44,7 @@ def built(option: str, alternative: Alternative, site: Site) -> nn.Module:
         remedy = (
             f"an alternative that needs arguments is a function: lambda site: {alternative.__name__}(...)"
             if isinstance(alternative, type)
-            else "it is called with the site, which has input_shape, output_shape and config"
+            else "it is called with the site, which has input_shape, output_shape and config, and gives an nn.Module"
         )
         raise GraphError(
             f"alternative {option!r} cannot be built at {site.where}: {type(error).__name__}: {error}; {remedy}"

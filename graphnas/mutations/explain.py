@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from graphnas.errors import GraphError
-from graphnas.ir.choice import Option
+from graphnas.ir.choice import Choice, Option
 from graphnas.ir.frozen import FrozenDict
+from graphnas.mutations.labels import placeholders
 from graphnas.mutations.sites import Site
 from graphnas.mutations.where import Where, describe, matches, suggestions
 
@@ -116,11 +116,9 @@ class Explanation:
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
 
 
-def explanation(
-    rule: object, selection: Selection, label: str, decisions: Iterable[tuple[str, tuple[Option, ...]]]
-) -> Explanation:
-    """The explanation of a rule that gives each site taken, in order, a label and options."""
-    rows = tuple(decisions)
+def explanation(rule: object, selection: Selection, label: str, choose: Callable[[Site], Choice]) -> Explanation:
+    """The explanation of a rule that gives each site taken a choice, by its label."""
+    rows = [(choice.label, choice.options) for choice in map(choose, selection.matched)]
     labels = tuple(name for name, _ in rows)
     notes = []
     if not selection.matched:
@@ -131,24 +129,6 @@ def explanation(
         type(rule).__name__, describe(selection.where), selection.matched, selection.passed, labels,
         FrozenDict(rows), tuple(notes),
     )  # fmt: skip
-
-
-def placeholders(label: str) -> tuple[str, ...]:
-    """The placeholders of a label such as `{node}.kernel`."""
-    return tuple(name for _, name, _, _ in string.Formatter().parse(label) if name is not None)
-
-
-def check_label(label: str, known: tuple[str, ...]) -> None:
-    """Make sure that a label has no placeholder but the known ones.
-
-    Raises:
-        ValueError: it has, or it is empty.
-    """
-    unknown = [name for name in placeholders(label) if name not in known]
-    if unknown or not label:
-        raise ValueError(
-            f"a label may hold the placeholders {', '.join(f'{{{name}}}' for name in known)}, but is {label!r}"
-        )
 
 
 def _row(site: Site) -> dict[str, Any]:

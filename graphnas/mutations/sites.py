@@ -119,23 +119,24 @@ def sites(graph: Graph) -> tuple[Site, ...]:
 
 
 def with_choices(graph: Graph, site: Site) -> Site:
-    """The site as rules have left it: with the choices that stand for it, of which each takes it as its first arm.
+    """The site as rules have left it, with what the last of the choices in its place gives.
 
-    A site without such choices, or with several results, is given back as it is.
+    Each choice that a rule puts there takes what it replaces as its first arm.
     """
     found = site
     while len(found.outputs) == 1:
         (result,) = found.outputs
         readers = (graph.by_name[name] for name in graph.readers.get(result.name, ()))
-        choice = next((node for node in readers if _stands_for(node, result, site)), None)
+        choice = next((node for node in readers if stands_for(node, site) and node.args[0] == result), None)
         if choice is None:
             break
         found = replace(found, nodes=_through(graph, site, choice), outputs=(Ref(choice.name),))
     return found
 
 
-def _stands_for(node: Node, result: Ref, site: Site) -> bool:
-    return isinstance(node.op, Choose) and node.args[0] == result and is_beside(node.name, site.name, CHOICE)
+def stands_for(node: Node, site: Site) -> bool:
+    """Whether a node is a choice that a rule has put in a site's place."""
+    return isinstance(node.op, Choose) and is_beside(node.name, site.name, CHOICE)
 
 
 def _through(graph: Graph, site: Site, last: Node) -> tuple[str, ...]:

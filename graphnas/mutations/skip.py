@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from graphnas.ir.choice import Choice
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import Call, Choose, Node, Ref
-from graphnas.mutations.explain import Explanation, Selection, check_label, explanation, select
+from graphnas.mutations.explain import Explanation, Selection, explanation, select
 from graphnas.mutations.insertion import Insertion, with_insertions
+from graphnas.mutations.labels import check_decisions, check_label
 from graphnas.mutations.naming import CHOICE, Names
 from graphnas.mutations.overwriting import awaited_in, overwriting
 from graphnas.mutations.sites import Site, not_one_tensor, sites, with_choices
@@ -42,13 +43,12 @@ class Skip:
         """
         names = Names(graph)
         taken = self._selection(graph).required()
+        check_decisions(graph, taken, self._choice)
         return with_insertions(graph, [Insertion(site, self._nodes(site, names)) for site in taken])
 
     def explain(self, graph: Graph) -> Explanation:
         """The sites that the rule takes, those it passes over and why, and the decisions."""
-        selection = self._selection(graph)
-        choices = (self._choice(site) for site in selection.matched)
-        return explanation(self, selection, self.label, ((choice.label, choice.options) for choice in choices))
+        return explanation(self, self._selection(graph), self.label, self._choice)
 
     def _selection(self, graph: Graph) -> Selection:
         awaited = awaited_in(graph)

@@ -13,8 +13,9 @@ from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Formals, Graph
 from graphnas.ir.node import Call, Choose, Entry, Layer, Node, Param, Ref
 from graphnas.mutations.alternatives import Alternative, built, examples, untouched_randomness
-from graphnas.mutations.explain import Explanation, Selection, check_label, explanation, select
+from graphnas.mutations.explain import Explanation, Selection, explanation, select
 from graphnas.mutations.insertion import Insertion, pointed, renamed, with_insertions
+from graphnas.mutations.labels import check_decisions, check_label
 from graphnas.mutations.naming import CHOICE, Names, suffixed
 from graphnas.mutations.overwriting import overwriting
 from graphnas.mutations.sites import Site, not_one_tensor, sites
@@ -46,9 +47,13 @@ class Swap:
     def __post_init__(self) -> None:
         check_where(self.where)
         check_label(self.label, ("node",))
+        if not isinstance(self.alternatives, Mapping) or not self.alternatives:
+            raise TypeError(
+                f"alternatives are a mapping, option → alternative, and not empty, but are {self.alternatives!r:.100}"
+            )
         object.__setattr__(self, "alternatives", FrozenDict(self.alternatives))
         for option, alternative in self.alternatives.items():
-            if not re.fullmatch(r"\w+", option) or option == ORIGINAL:
+            if not isinstance(option, str) or not re.fullmatch(r"\w+", option) or option == ORIGINAL:
                 raise ValueError(
                     f"an option is a word of letters, digits and _ other than 'original', but is {option!r}"
                 )
@@ -56,8 +61,6 @@ class Swap:
                 raise TypeError(
                     f"alternative {option!r} must be a module, a class or a function, but is {alternative!r}"
                 )
-        if not self.alternatives:
-            raise ValueError("a swap needs at least one alternative")
 
     def __call__(self, graph: Graph) -> Graph:
         """The graph with the choices.
@@ -66,6 +69,7 @@ class Swap:
             GraphError: nothing matches; an alternative cannot be built or traced, or its result does not fit its site.
         """
         taken = self._selection(graph).required()
+        check_decisions(graph, taken, self._choice)
         builder = _Builder(graph)
         insertions, arms = [], []
         for site in taken:
@@ -78,7 +82,10 @@ class Swap:
             insertions.append(_insertion(site, parts, chosen))
             arms.append((site, results))
         result = with_insertions(graph, insertions)
-        found = shapes(result)
+        try:
+            found = shapes(result)
+        except GraphError as error:
+            raise GraphError(f"an alternative does not run where it is to stand: {error}") from error
         for site, results in arms:
             for option, ref in zip(self.alternatives, results, strict=True):
                 _check_fit(site, option, shape_of(found, ref))
@@ -86,9 +93,7 @@ class Swap:
 
     def explain(self, graph: Graph) -> Explanation:
         """The sites that the rule takes, those it passes over and why, and the decisions."""
-        selection = self._selection(graph)
-        choices = (self._choice(site) for site in selection.matched)
-        return explanation(self, selection, self.label, ((choice.label, choice.options) for choice in choices))
+        return explanation(self, self._selection(graph), self.label, self._choice)
 
     def _selection(self, graph: Graph) -> Selection:
         return select(self.where, sites(graph), _unfit)
@@ -143,9 +148,8 @@ class _Builder:
                 f"{site.where}; let it depend on what is the same at every call"
             )
         if not isinstance(traced.output, Ref):
-            raise GraphError(
-                f"alternative {option!r} at {site.where} gives {traced.output!r:.100}; it must give one tensor"
-            )
+            kind = type(traced.output).__name__
+            raise GraphError(f"alternative {option!r} gives a {kind} at {site.where}; it must give one tensor")
         part = _part(site, path, traced.nodes, traced.output, traced.formals)
         self.names.taken.update(node.name for node in part.nodes)
         self.names.taken.update(entry.path for entry in traced.entries)

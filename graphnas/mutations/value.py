@@ -17,7 +17,8 @@ from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import Arg, Entry, Layer, Node, transform
 from graphnas.mutations.arguments import Argument, argument_of, known_arguments, with_argument
-from graphnas.mutations.explain import Explanation, Selection, check_label, explanation, select
+from graphnas.mutations.explain import Explanation, Selection, explanation, select
+from graphnas.mutations.labels import check_decisions, check_label
 from graphnas.mutations.sites import Site, sites
 from graphnas.mutations.where import Where, check_where
 
@@ -48,6 +49,8 @@ class Value:
     def __post_init__(self) -> None:
         check_where(self.where)
         check_label(self.label, ("node", "argument"))
+        if isinstance(self.options, str) or not isinstance(self.options, Iterable):
+            raise TypeError(f"options are a tuple of values, but are {self.options!r}")
         object.__setattr__(self, "options", tuple(self.options))
         object.__setattr__(self, "also", FrozenDict(self.also))
         if not self.options or not all(map(_is_plain, self.options)):
@@ -60,8 +63,10 @@ class Value:
             GraphError: nothing matches, `also` does not give what a site has, or an option changes a shape that the
                 rest of the network cannot take.
         """
-        opened = {site.nodes[0]: self._choice(graph, site) for site in self._selection(graph).required()}
-        _check_shared(graph, opened)
+        taken = self._selection(graph).required()
+        choose = functools.partial(self._choice, graph)
+        check_decisions(graph, taken, choose)
+        opened = {site.nodes[0]: choose(site) for site in taken}
         changed = {node.name: node for name, choice in opened.items() for node in self._opened(graph, name, choice)}
         result = replace(
             graph,
@@ -73,9 +78,7 @@ class Value:
 
     def explain(self, graph: Graph) -> Explanation:
         """The sites that the rule takes, those it passes over and why, and the decisions."""
-        selection = self._selection(graph)
-        choices = (self._choice(graph, site) for site in selection.matched)
-        return explanation(self, selection, self.label, ((choice.label, choice.options) for choice in choices))
+        return explanation(self, self._selection(graph), self.label, functools.partial(self._choice, graph))
 
     def _selection(self, graph: Graph) -> Selection:
         candidates = (site for site in sites(graph) if site.kind != "block")
@@ -87,6 +90,8 @@ class Value:
             found = argument_of(node, key)
             if found is None:
                 return f"{site.type} has no argument {key!r}.{nearest(key, known_arguments(node))}"
+            if key == "inplace":
+                return "whether it writes in place changes no result, and is no decision"
             if isinstance(found.value, Expr):
                 return f"its {key} depends on choices, sizes or the mode already"
         own = self._own(node).value
@@ -145,7 +150,9 @@ def _entry(graph: Graph, entry: Entry, changed: Iterable[Node]) -> Entry:
 
 
 def _is_plain(value: object) -> bool:
-    return isinstance(value, SCALARS) or (type(value) is tuple and all(map(_is_plain, value)))
+    if type(value) is tuple:
+        return all(map(_is_plain, value))
+    return isinstance(value, SCALARS) and value == value  # NaN is not
 
 
 # ---------------------------------------------------------------- values that follow from the chosen one
@@ -178,19 +185,6 @@ def _at(value: Arg, choice: Choice, option: Option) -> Arg:
 
 
 # ---------------------------------------------------------------- what must hold afterwards
-def _check_shared(graph: Graph, opened: Mapping[str, Choice]) -> None:
-    """One label is one decision: its sites must have one set of options."""
-    first: dict[str, tuple[str, Choice]] = {}
-    for name, choice in opened.items():
-        other, known = first.setdefault(choice.label, (name, choice))
-        if known != choice:
-            raise GraphError(
-                f"label {choice.label!r} is shared by {graph.node(other).where} with the values {known.options!r} and "
-                f"{graph.node(name).where} with {choice.options!r}; put {{node}} into the label, or take by where only "
-                "sites of one own value"
-            )
-
-
 def _check_shapes(before: Graph, after: Graph, opened: Mapping[str, Choice]) -> None:
     """Every combination of options must run; where none changes a shape, one run an option shows it."""
     choices = {choice.label: (choice, before.node(name).where) for name, choice in opened.items()}
@@ -230,14 +224,12 @@ def _bends(own: Mapping[str, Any], graph: Graph, choice: Choice, where: str) -> 
 
 
 def _runs(graph: Graph, arch: Arch, where: str) -> Mapping[str, Any]:
-    remedy = "Tie what must change with it by also=, or leave the option out"
+    remedy = "Tie what must change with it at the same site by also=, or leave the option out"
     decided = ", ".join(f"{label}={option!r}" for label, option in arch.items())
     try:
         found = shapes(graph, arch)
     except GraphError as error:
-        raise GraphError(
-            f"{decided} at {where} changes a shape that the network cannot take: {error}. {remedy}"
-        ) from error
+        raise GraphError(f"{decided} at {where} gives a network that cannot run: {error}. {remedy}") from error
     for ref in graph.reads:
         own, now = shape_of(shapes(graph), ref), shape_of(found, ref)
         if own != now:

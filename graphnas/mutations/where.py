@@ -8,8 +8,10 @@ import types
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
+from torch import nn
+
 from graphnas.analysis.names import means, public_name, resolve
-from graphnas.errors import nearest
+from graphnas.errors import GraphError, nearest
 from graphnas.mutations.sites import Site
 
 # A glob such as "layer[34].*.conv2" (`*` crosses dots), a class of layers or of the user's modules, a function such
@@ -27,9 +29,9 @@ def check_where(where: Where) -> None:
     Raises:
         TypeError: it is neither a glob, a class, a function nor a predicate.
     """
-    if not (isinstance(where, (str, type)) or callable(where)):
+    if isinstance(where, nn.Module) or not (isinstance(where, (str, type)) or callable(where)):
         raise TypeError(
-            f"where must be a glob on names, a class, a function or a predicate on the site, but is {where!r}"
+            f"where must be a glob on names, a class, a function or a predicate on the site, but is {where!r:.100}"
         )
 
 
@@ -37,7 +39,7 @@ def matches(where: Where, site: Site) -> bool:
     """Whether `where` selects the site.
 
     Raises:
-        TypeError: a predicate answers neither True nor False.
+        GraphError: a predicate raises, or answers neither True nor False.
     """
     if isinstance(where, str):
         return fnmatch.fnmatchcase(site.label, where)
@@ -45,9 +47,17 @@ def matches(where: Where, site: Site) -> bool:
         return site.kind != "call" and _is_kind(site, where)
     if _is_function(where):
         return site.kind == "call" and means(site.type, where)
-    answer = where(site)
+    try:
+        answer = where(site)
+    except Exception as error:
+        raise GraphError(
+            f"the predicate {_defined(where)} raises {type(error).__name__} at {site.where}, a {site.type}: {error}; "
+            "it is asked about every site, so let it look at site.kind or site.type first"
+        ) from error
     if not isinstance(answer, bool):
-        raise TypeError(f"{describe(where)} must answer True or False, but gives {answer!r} for {site.where}")
+        raise GraphError(
+            f"the predicate {_defined(where)} gives {answer!r:.100} at {site.where}; it must answer True or False"
+        )
     return answer
 
 
@@ -57,8 +67,9 @@ def describe(where: Where) -> str:
         return f"names like {where!r}"
     if isinstance(where, type):
         return f"layers and modules of class {public_name(where)}"
-    name = getattr(where, "__qualname__", repr(where))
-    return f"calls of {_function_name(where)}" if _is_function(where) else f"sites for which the predicate {name} holds"
+    if _is_function(where):
+        return f"calls of {_function_name(where)}"
+    return f"sites for which the predicate {_defined(where)} holds"
 
 
 def suggestions(where: Where, candidates: Iterable[Site]) -> str:
@@ -74,6 +85,13 @@ def suggestions(where: Where, candidates: Iterable[Site]) -> str:
         close = nearest(_function_name(where), dict.fromkeys(known)) if _is_function(where) else ""
     some = list(dict.fromkeys(known))[:8]
     return close or (f" There are {', '.join(some)}." if some else " There are no such sites at all.")
+
+
+def _defined(predicate: Callable[..., Any]) -> str:
+    """What a predicate is called, and where it is written."""
+    name = getattr(predicate, "__name__", repr(predicate))
+    code = getattr(predicate, "__code__", None)
+    return f"{name} ({code.co_filename}:{code.co_firstlineno})" if code else name
 
 
 def _is_function(where: Callable[..., Any]) -> bool:

@@ -37,6 +37,13 @@ class Separable(nn.Module):
         return self.point(F.relu(self.depth(x)))
 
 
+class Whole(nn.Module):
+    """Gives another dtype."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.long()
+
+
 class Two(nn.Module):
     """Gives a tuple."""
 
@@ -45,6 +52,10 @@ class Two(nn.Module):
 
 
 KERNEL_BY_ITSELF = Value("*.conv2", "kernel_size", (5,), also={"padding": lambda kernel: kernel})
+
+
+def stem(site: Any) -> nn.Module:
+    return nn.Conv2d(3, 8, 5, padding=2)
 
 
 def separable(site: Any) -> nn.Module:
@@ -145,7 +156,10 @@ def test_alternative_leaves_global_random_state_alone() -> None:
         (nn.Conv2d, "an alternative that needs arguments is a function: lambda site: Conv2d"),
         (lambda site: None, "gives None at layer layer1.0.conv2 .* must give an nn.Module"),
         (lambda site: site.nothing, "AttributeError"),
-        (Two, "must give one tensor"),
+        (Two, r"gives a tuple at layer layer1.0.conv2 .*; it must give one tensor"),
+        (lambda site: nn.Conv2d(8, 8, 3, padding=1).double(), "does not run where it is to stand: node .*conv2_bad"),
+        (lambda site: nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), Whole()), r"gives \(2, 8, 8, 8\) int64 at layer"),
+        (F.gelu, r"must be Tensor, not Site; it is called with the site, .* and gives an nn.Module"),
         (nn.Bilinear(2, 2, 2), "cannot stand at|cannot run"),
     ],
 )  # fmt: skip
@@ -235,13 +249,14 @@ def test_value_of_calls_by_keyword_position_and_default() -> None:
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
-        (Value("stem", "out_channels", (16,)), r"=16 at node stem .* changes .*node layer1.0.conv1 .* cannot run"),
+        (Value("stem", "out_channels", (16,)), r"=16 at node stem .* a network that cannot run: node layer1.0.conv1 "),
         (Value("fc", "out_features", (7,)), r"changes the network's output from \(2, 5\) to \(2, 7\)"),
         (Value("stem", "in_channels", (4,)), "cannot run on"),
         (KERNEL_BY_ITSELF, r"gives 3 at the site's own kernel_size 3, but node layer1.0.conv2 .*has padding=1"),
         (Value("*.conv2", "kernel_size", (5,), also={"padding": len}), "cannot be computed for the values"),
         (Value("*", "kernel_sze", (5,)), "has no argument 'kernel_sze'. Did you mean 'kernel_size'"),
         (Value("stem", "kernel_size", (3,)), "its kernel_size is 3 already"),
+        (Value(nn.ReLU, "inplace", (False,)), "whether it writes in place changes no result"),
     ],
 )  # fmt: skip
 def test_value_that_cannot_be_is_refused(rule: Value, message: str) -> None:
@@ -256,7 +271,7 @@ def test_value_with_a_shared_label_needs_one_set_of_options() -> None:
         call("three", "torch.relu", Ref("two")),
     )
     with pytest.raises(
-        GraphError, match=r"label 'p' is shared by node one .* with the values \(0.1, 0.3\) and node two"
+        GraphError, match=r"label 'p' is shared by layer one .* with the options \(0.1, 0.3\) and layer two"
     ):
         mutate(graph, Value(nn.Dropout, "p", (0.3,), "p"))
     assert set(mutate(graph, Value(nn.Dropout, "p", (0.3,))).choices) == {"one.p", "two.p"}
@@ -274,7 +289,47 @@ def test_value_that_changes_shapes_is_taken_where_every_combination_runs() -> No
         mutate(graph_of(*nodes, tail), Value(nn.Conv2d, "kernel_size", (6,)))
 
 
+# ---------------------------------------------------------------- labels
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        (
+            (Swap("relu", {"gelu": nn.GELU}), Swap("relu", {"silu": nn.SiLU})),
+            r"label 'relu' is shared by node relu_choice \(net.py:30\) with the options \('original', 'gelu'\) and "
+            r"call relu \(net.py:30\) with \('original', 'silu'\); give the rule another label",
+        ),
+        (
+            (Swap("relu", {"gelu": nn.GELU}), Swap("relu", {"gelu": nn.GELU})),
+            r"label 'relu' decides at call relu \(net.py:30\) already, with the same options; apply the rule once",
+        ),
+        ((Skip("layer1.0"), Skip("layer1.0")), r"label 'layer1.0.skip' decides at block layer1.0 .* already"),
+        (
+            (Swap("relu", {"gelu": nn.GELU}, "a"), Value("stem", "bias", (False,), "a")),
+            r"label 'a' is shared by node relu_choice .* and layer stem \(net.py:10\) with \(True, False\)",
+        ),
+    ],
+)  # fmt: skip
+def test_label_that_means_two_decisions_is_refused(rules: tuple[Any, ...], message: str) -> None:
+    with pytest.raises(GraphError, match=message):
+        mutate(network(), *rules)
+
+
+def test_rules_may_share_a_decision() -> None:
+    space = checked(network(), Swap("stem", {"wide": stem}, "a"), Swap("relu", {"wide": nn.GELU}, "a"))
+    assert space.size() == 2
+    assert {"stem_wide", "relu_wide"} <= set(specialize(space, {"a": "wide"}).by_name)
+
+
 # ---------------------------------------------------------------- mutate
+def test_what_is_no_graph_and_no_rule_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"as gn\.trace gives it, but this is ReLU"):
+        mutate(nn.ReLU(), Skip("relu"))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="a rule maps a graph to a graph, but this is 'relu'"):
+        mutate(network(), "relu")  # type: ignore[arg-type]
+    with pytest.raises(GraphError, match=r"the rule gives None; it must give a graph\n  in the rule"):
+        mutate(network(), lambda graph: None)  # type: ignore[arg-type,return-value]
+
+
 def test_rules_compose() -> None:
     torch.manual_seed(0)
     graph = trace(resnet18(), torch.randn(2, 3, 32, 32))

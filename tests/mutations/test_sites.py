@@ -15,6 +15,7 @@ from graphnas.analysis.shapes import Shape
 from graphnas.errors import GraphError
 from graphnas.ir.node import Ref
 from graphnas.mutations.explain import Explanation
+from graphnas.mutations.mutate import mutate
 from graphnas.mutations.sites import Site, sites
 from graphnas.mutations.skip import Skip
 from graphnas.mutations.swap import Swap
@@ -84,8 +85,16 @@ def test_base_class_selects_layers() -> None:
 
 
 def test_predicate_must_answer_true_or_false() -> None:
-    with pytest.raises(TypeError, match="must answer True or False, but gives None for layer stem"):
+    with pytest.raises(GraphError, match=r"test_sites.py:\d+\) gives None at layer stem \(net.py:10\); it must answer"):
         named(lambda site: None)
+
+
+def test_predicate_that_raises_is_named_with_the_site() -> None:
+    message = r"<lambda> \(.*test_sites.py:\d+\) raises KeyError at block layer1.0 .*: 'kernel_size'; .* site.kind"
+    with pytest.raises(GraphError, match=message) as error:
+        mutate(network(), Skip(lambda site: site.config["kernel_size"] == 3))
+    assert "in the rule Skip(" in str(error.value)
+    assert isinstance(error.value.__cause__.__cause__, KeyError)  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -111,14 +120,21 @@ def test_rule_that_matches_nothing_names_what_it_looked_for(rule: Any, message: 
     "make",
     [
         lambda: Skip(3),  # type: ignore[arg-type]
+        lambda: Skip(nn.ReLU()),
+        lambda: Skip("a", label="{node"),
         lambda: Skip("a", label="{nod}"),
         lambda: Skip("a", label=""),
         lambda: Swap("a", {}),
         lambda: Swap("a", {"original": nn.SiLU}),
         lambda: Swap("a", {"a.b": nn.SiLU}),
         lambda: Swap("a", {"a": 3}),  # type: ignore[dict-item]
+        lambda: Swap("a", {1: nn.SiLU}),  # type: ignore[dict-item]
+        lambda: Swap("a", [nn.SiLU]),  # type: ignore[arg-type]
         lambda: Value("a", "p", ()),
         lambda: Value("a", "p", ([1],)),
+        lambda: Value("a", "p", 5),  # type: ignore[arg-type]
+        lambda: Value("a", "p", "zeros"),  # type: ignore[arg-type]
+        lambda: Value("a", "p", (float("nan"),)),
     ],
 )
 def test_bad_arguments_are_refused_at_the_door(make: Any) -> None:
