@@ -166,10 +166,11 @@ def _dtype(graph: Graph, path: str) -> str:
         return dtype.name if isinstance(dtype, Constant) else str(dtype)
     owner, _, name = path.rpartition(".")
     entry = graph.entries[owner]
-    return str(getattr(layer(entry.type, transform(entry.config, _default)), name).dtype)
+    return str(getattr(layer(entry.type, transform(entry.config, at_default)), name).dtype)
 
 
-def _default(leaf: Arg) -> Arg:
+def at_default(leaf: Arg) -> Arg:
+    """A leaf of an argument tree at the first option of a choice."""
     return leaf.default if isinstance(leaf, Choice) else leaf
 
 

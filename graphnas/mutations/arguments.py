@@ -37,13 +37,12 @@ def argument_of(node: Node, key: str | int) -> Argument | None:
         case Layer(config=config):
             return Argument("config", key, config[key]) if isinstance(key, str) and key in config else None
         case Call(target=target):
-            if key in node.kwargs:
-                return Argument("kwargs", key, node.kwargs[str(key)])
             position = key if isinstance(key, int) else _position(target, key)
             if position is not None and 0 <= position < len(node.args):
                 return Argument("args", position, node.args[position])
-            defaults = _defaults(target)
-            return Argument("kwargs", key, defaults[key]) if isinstance(key, str) and key in defaults else None
+            name = _name(target, key) if isinstance(key, int) else key
+            named = {**_defaults(target), **node.kwargs}
+            return Argument("kwargs", name, named[name]) if name in named else None
     return None
 
 
@@ -68,6 +67,12 @@ def known_arguments(node: Node) -> tuple[str, ...]:
             passed = _names(target)[: len(node.args)]
             return tuple(dict.fromkeys((*passed, *node.kwargs, *_defaults(target))))
     return ()
+
+
+def _name(target: str, position: int) -> str:
+    """What the parameter at a position is called; empty where that is not known."""
+    names = _names(target)
+    return names[position] if 0 <= position < len(names) else ""
 
 
 def _position(target: str, name: str) -> int | None:

@@ -7,12 +7,26 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from graphnas.analysis.elastic import elastic
-from graphnas.analysis.shapes import Result, Shape, Unknown, shape_of, shapes
+from graphnas.analysis.shapes import Result, Shape, Unknown, at_default, shape_of, shapes
 from graphnas.errors import GraphError
 from graphnas.ir.choice import Apply, Expr, conjunction
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
-from graphnas.ir.node import Arg, Call, Choose, Frame, Layer, List, Node, Param, Ref, Slice, Source, without_calls
+from graphnas.ir.node import (
+    Arg,
+    Call,
+    Choose,
+    Frame,
+    Layer,
+    List,
+    Node,
+    Param,
+    Ref,
+    Slice,
+    Source,
+    transform,
+    without_calls,
+)
 from graphnas.mutations.naming import CHOICE, is_beside
 
 
@@ -29,7 +43,7 @@ class Site:
         inputs: the distinct tensors that it reads, parameters aside, in the order of the call.
         outputs: what is read of it by others.
         input_shapes, output_shapes: of `inputs` and `outputs`.
-        config: constructor arguments of a layer, keyword arguments of a call.
+        config: constructor arguments of a layer, keyword arguments of a call; those that are open at their defaults.
         scope: the module calls around it.
         elastic: whether a shape of its inputs or outputs depends on open choices.
         when: the condition under which all of it runs.
@@ -175,9 +189,9 @@ def _single(node: Node, facts: _Facts) -> Site:
     outputs = _read_outside(graph, [node])
     match node.op:
         case Layer(path=path, type=kind, config=config):
-            word = "layer"
+            word, config = "layer", transform(config, at_default)
         case Call(target=kind):
-            word, path, config = "call", node.scope[-1].path if node.scope else "", node.kwargs
+            word, path, config = "call", node.scope[-1].path if node.scope else "", transform(node.kwargs, at_default)
         case _:
             raise TypeError(f"{node.where} is no site")
     return Site(

@@ -136,6 +136,18 @@ def test_swap_may_be_applied_to_its_own_result() -> None:
     assert "relu_gelu_1" in space.entries
 
 
+def test_alternative_finds_open_arguments_at_their_own_values() -> None:
+    rules = (
+        Value("*.conv2", "kernel_size", (5,), also={"padding": lambda k: k // 2}),
+        Swap("*.conv2", {"free": lambda site: nn.Conv2d(8, 8, site.config["kernel_size"], padding=1, bias=False)}),
+    )
+    space = checked(network(), *rules)
+    assert space.size() == 3**2
+    op = space.node("layer1.0.conv2_free").op
+    assert isinstance(op, Layer)
+    assert op.config["kernel_size"] == 3
+
+
 def test_alternative_leaves_global_random_state_alone() -> None:
     torch_state, python_state = torch.get_rng_state(), random.getstate()
 
@@ -244,6 +256,16 @@ def test_value_of_calls_by_keyword_position_and_default() -> None:
     }  # fmt: skip
     named = checked(graph, Value("softmax", "dim", (2,)))
     assert named.node("softmax").args[1] == named.choices["softmax.dim"]
+
+
+def test_value_finds_by_position_what_the_tracer_has_named() -> None:
+    class Net(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return F.leaky_relu(x, 0.3)
+
+    space = checked(trace(Net(), torch.ones(2, 3)), Value(F.leaky_relu, 1, (0.2,)))
+    assert space.choices["leaky_relu.1"].options == (0.3, 0.2)
+    assert specialize(space, {"leaky_relu.1": 0.2}).node("leaky_relu").kwargs["negative_slope"] == 0.2
 
 
 @pytest.mark.parametrize(
