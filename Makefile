@@ -10,7 +10,7 @@ demo: .venv/ready
 	$(BIN)/python -m examples.digits
 
 test: .venv/ready
-	$(BIN)/python -m pytest -q -n 2 -m 'not slow and not zoo'
+	$(BIN)/python -m pytest -q -n 2 -m 'not slow'
 
 slow: .venv/ready
 	$(BIN)/python -m pytest -q -n 2 -m slow
@@ -25,7 +25,7 @@ bench: .venv/ready
 
 # Published models come with a torch of their own choice: they get an environment of their own.
 zoo: .venv-zoo/ready
-	.venv-zoo/bin/python -m pytest -q -n 2 -m zoo
+	.venv-zoo/bin/python -m tests.zoo
 
 # Made anew when what it was made from is newer.
 .venv/ready: pyproject.toml constraints.txt
@@ -33,7 +33,7 @@ zoo: .venv-zoo/ready
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[test]'
 	touch $@
 
-.venv-zoo/ready: pyproject.toml
+.venv-zoo/ready: pyproject.toml tests/zoo/constraints.txt
 	$(PYTHON) -m venv .venv-zoo
-	.venv-zoo/bin/pip install -q --disable-pip-version-check -e '.[test,zoo]'
+	.venv-zoo/bin/pip install -q --disable-pip-version-check -c tests/zoo/constraints.txt -e '.[zoo]'
 	touch $@

@@ -23,7 +23,7 @@ def main(arguments: list[str]) -> None:
         arguments: the spec's path, and the process without which the trial must not go on.
     """
     if len(arguments) > 1:
-        _die_with(int(arguments[1]))
+        die_with(int(arguments[1]))
     task, path = spec.read(Path(arguments[0]))
     sys.path.extend(entry for entry in path if entry not in sys.path)
     if task.evaluate is None:
@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> None:
     attempt.perform(task, evaluate)
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
     """Ends this process when its parent ends, however that ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,0 +1,37 @@
+"""What is known not to be equal yet, and why: a row goes when its cause does, and a stale row fails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is expected of a network that is not equal.
+
+    Attributes:
+        outcome: "refused" or "differs".
+        reason: a pattern of the whole reason that must be given.
+        why: in words for people.
+    """
+
+    outcome: str
+    reason: str
+    why: str
+
+
+_OPERATORS = Known(
+    "refused",
+    r"TraceError: .*\.nms is called, which a graph cannot name\n.*",
+    "operators that a library registers itself have no name in a graph, and no module holds them as a whole",
+)
+KNOWN: dict[str, Known] = {
+    "torchvision/fasterrcnn_mobilenet_v3_large_320_fpn": _OPERATORS,
+    "torchvision/retinanet_resnet50_fpn": _OPERATORS,
+    "transformers/LlamaForCausalLM": Known(
+        "differs",
+        r"(train mode, batch \d: gradients differ in \d+ of \d+ tensors, by \d\.\de-07 of the largest value(; )?){2}",
+        "told that it is compiled, it gives attention a mask where it else says is_causal: outputs are equal, "
+        "gradients to rounding; traced as `exact`, all is equal",
+    ),
+}
