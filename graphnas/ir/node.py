@@ -111,7 +111,9 @@ ALIAS = "graphnas.alias"  # (value,): a module returned what it was given
 SET_DATA = "graphnas.set_data"  # (tensor, value): `tensor.data = value`
 MERGES = {"sum": "graphnas.sum", "mean": "graphnas.mean", "concat": "graphnas.concat"}  # a closed `Choose` of several
 # Tensor attributes that are read, not called: `Call("torch.Tensor.T")` is written `x.T`.
-ATTRIBUTES = frozenset(f"torch.Tensor.{name}" for name in ("T", "mT", "H", "mH", "real", "imag", "data", "grad"))
+ATTRIBUTES = frozenset(
+    f"torch.Tensor.{name}" for name in ("T", "mT", "H", "mH", "real", "imag", "data", "grad", "device")
+)
 
 
 @dataclass(frozen=True, slots=True)

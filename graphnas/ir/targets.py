@@ -433,7 +433,7 @@ VIEWS = frozenset().union(
     ),
     _names("torch.linalg", "diagonal multi_dot"),
     _names("torch._C._nn", "pad im2col"),
-    ATTRIBUTES - _names("torch.Tensor", "grad"),
+    ATTRIBUTES - _names("torch.Tensor", "grad device"),
     _names("operator", "getitem pos"),
     {ALIAS},
 )

@@ -27,12 +27,12 @@ class NotAnArgumentError(Exception):
         self.value = value
 
 
-def argument(value: Any, read: Callable[[Tensor], Arg], output: bool = False) -> Arg:
+def argument(value: Any, read: Callable[[Any], Arg], output: bool = False) -> Arg:
     """The argument tree of a Python value.
 
     Args:
         value: what a function or layer was given, or what the model returned.
-        read: what stands for a tensor.
+        read: what stands for a tensor or a device.
         output: whether data classes may stand for dicts, as in what a model returns.
 
     Raises:
@@ -41,7 +41,7 @@ def argument(value: Any, read: Callable[[Tensor], Arg], output: bool = False) ->
     kind = type(value)
     if kind in _PLAIN:
         return value
-    if isinstance(value, Tensor):
+    if isinstance(value, Tensor) or kind is torch.device:
         return read(value)
     if kind is SymbolicInt or kind is SymbolicFloat:
         return value.expr
@@ -69,8 +69,6 @@ def _constant(value: Any) -> Arg:
     match value:
         case torch.dtype() | torch.memory_format() | torch.layout():
             return Constant(constant_name(value))
-        case torch.device():
-            return Device(str(value))
         case range():
             return List(tuple(value))
         case enum.Enum():
@@ -85,9 +83,12 @@ def _constant(value: Any) -> Arg:
             return str(value)
     item = getattr(value, "item", None)
     if type(value).__module__ == "numpy" and item is not None and getattr(value, "ndim", 1) == 0:
-        return argument(item(), _no_tensor)
+        return argument(item(), no_tensor)
     raise NotAnArgumentError(value)
 
 
-def _no_tensor(tensor: Tensor) -> Arg:
-    raise NotAnArgumentError(tensor)
+def no_tensor(value: Any) -> Arg:
+    """What stands for a device where no tensor may stand."""
+    if isinstance(value, torch.device):
+        return Device(str(value))
+    raise NotAnArgumentError(value)

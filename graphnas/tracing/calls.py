@@ -29,7 +29,7 @@ _CONSTANT_METHODS = frozenset((
     "register_hook", "retain_grad", "_is_view", "is_tensor", "is_storage", "can_cast", "promote_types",
     "result_type", "finfo", "iinfo", "is_grad_enabled", "get_default_dtype", "get_default_device",
     "is_autocast_enabled", "is_inference_mode_enabled", "has_torch_function", "is_anomaly_enabled",
-    "_has_compatible_shallow_copy_type", "__deepcopy__",
+    "_has_compatible_shallow_copy_type", "__deepcopy__", "device",
 ))  # fmt: skip
 _LEAVING = frozenset(("numpy", "__array__", "__dlpack__", "__cuda_array_interface__"))
 
@@ -112,7 +112,7 @@ def _attribute(recorder: Recorder, wrapper: Any, args: tuple[Any, ...], frame: F
         return recorder.sizes(args[0], result)
     if name == "ndim":
         return _rank(recorder, args[0], frame)
-    if f"torch.Tensor.{name}" in ATTRIBUTES and isinstance(result, Tensor):
+    if f"torch.Tensor.{name}" in ATTRIBUTES and isinstance(result, Tensor | torch.device):
         return recorder.bind(result, _step(recorder, f"torch.Tensor.{name}", args, {}, frame))
     return result
 

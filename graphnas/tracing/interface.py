@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from graphnas.errors import TraceError
 from graphnas.ir.node import Arg, Input, Parameter
-from graphnas.tracing.arguments import NotAnArgumentError, argument
+from graphnas.tracing.arguments import NotAnArgumentError, argument, no_tensor
 from graphnas.tracing.modules import identifier
 from graphnas.tracing.names import constant_name
 from graphnas.tracing.record import Value
@@ -134,7 +134,7 @@ def _parameter(parameter: inspect.Parameter, bound: inspect.BoundArguments, wher
     if name in bound.arguments:
         return Parameter(name, kind, required, True, _plain(bound.arguments[name], name, where))
     try:
-        default = None if parameter.default is parameter.empty else argument(parameter.default, _unwanted)
+        default = None if parameter.default is parameter.empty else argument(parameter.default, no_tensor)
     except NotAnArgumentError:
         default = None  # it cannot be written down: the graph was traced with it, and None stands for it
     return Parameter(name, kind, required, True, default)
@@ -142,13 +142,9 @@ def _parameter(parameter: inspect.Parameter, bound: inspect.BoundArguments, wher
 
 def _plain(value: Any, name: str, where: str) -> Arg:
     try:
-        return argument(value, _unwanted)
+        return argument(value, no_tensor)
     except NotAnArgumentError as error:
         raise TraceError(
             f"the example input {name!r} is {error}, which a graph cannot be given\n  at {where}. "
             "Give tensors, lists or dicts of tensors, or plain values."
         ) from error
-
-
-def _unwanted(tensor: Tensor) -> Arg:
-    raise NotAnArgumentError(tensor)

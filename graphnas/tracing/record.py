@@ -5,7 +5,7 @@ Argument trees are those of `graphnas.ir`, with a `Value` wherever a graph has a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,6 +98,8 @@ class Record:
         training: the mode.
         inputs: the values given, in the order of the graph's inputs.
         reads_mode: whether anything outside torch's layers asked for the mode.
+        known: the values by the identity of their content.
+        assigned: where attributes of modules were last set, by the identity of the module and the name.
     """
 
     root: ModuleCall
@@ -105,6 +107,8 @@ class Record:
     training: bool
     inputs: tuple[Value, ...]
     reads_mode: bool
+    known: Mapping[int, Value] = field(repr=False)
+    assigned: Mapping[tuple[int, str], Source | None]
 
 
 def outline(tree: Arg) -> Any:

@@ -16,14 +16,27 @@ from torch.overrides import TorchFunctionMode
 
 from graphnas.errors import TraceError
 from graphnas.ir.choice import Apply, Expr
-from graphnas.ir.node import ALIAS, ENTER_GRAD_MODE, EXIT_GRAD_MODE, GUARD, SET_DATA, Arg, Call, Layer, Size
+from graphnas.ir.node import (
+    ALIAS,
+    ENTER_GRAD_MODE,
+    EXIT_GRAD_MODE,
+    GUARD,
+    SET_DATA,
+    Arg,
+    Call,
+    Device,
+    Layer,
+    Size,
+    Source,
+)
 from graphnas.tracing import calls, module_calls, patches, sources
 from graphnas.tracing.arguments import NotAnArgumentError, argument
+from graphnas.tracing.identity import fresh, is_same, storage
 from graphnas.tracing.modules import Registry
 from graphnas.tracing.record import ModuleCall, Record, Step, Value, values_read
 from graphnas.tracing.repeats import Repeats
 from graphnas.tracing.sizes import expression, symbolic
-from graphnas.tracing.snapshot import Snapshot, storage
+from graphnas.tracing.snapshot import Snapshot
 from graphnas.tracing.writes import Writes
 
 _TRACING = threading.RLock()
@@ -53,6 +66,7 @@ class Recorder:
         self.writes = Writes()
         self._guards: set[Any] = set()
         self._replaced: set[int] = set()
+        self._assigned: dict[tuple[int, str], Source | None] = {}
         self.grad_modes: list[bool] = []  # what the open region has set; a nested one that changes nothing is none
         self._thread = threading.get_ident()
 
@@ -77,7 +91,8 @@ class Recorder:
                 self.listening = False
             self.check_gradients(0, "the model")
             output = self._output(result)
-        return Record(self.root, output, model.training, inputs, self.mode_readers > 0)
+        reads_mode = self.mode_readers > 0
+        return Record(self.root, output, model.training, inputs, reads_mode, self.known, self._assigned)
 
     @contextlib.contextmanager
     def _patched(self) -> Iterator[Callable[..., Any]]:
@@ -125,14 +140,21 @@ class Recorder:
                 "return tensors, tuples, lists, dicts or data classes of them"
             ) from error
 
-    def _returned(self, tensor: Tensor) -> Value:
+    def _returned(self, tensor: Any) -> Arg:
         """The value that the model returns; one written to since it was made comes after those writes."""
-        value = self.read(tensor)
-        if self.writes.version(tensor) > value.version:
+        value = self.read_argument(tensor)
+        if isinstance(tensor, Tensor) and self.writes.version(tensor) > value.version:
             return Value(tensor, self.step(Call(ALIAS), (value,), {}, "alias", None))
         return value
 
     # ------------------------------------------------------------ values
+    def read_argument(self, given: Any) -> Arg:
+        """The value that a tensor is; of a device, the tensor's that it was read off, or its name."""
+        if not isinstance(given, torch.device):
+            return self.read(given)
+        found = self.known.get(id(given))
+        return Device(str(given)) if found is None else found
+
     def read(self, tensor: Tensor) -> Value:
         """The value that a tensor is."""
         found = self.known.get(id(tensor))
@@ -173,7 +195,7 @@ class Recorder:
         value = Value(content, step, item)
         if isinstance(content, Tensor):
             value.version = self.writes.version(content)
-            self.known[id(content)] = value
+        self.known[id(content)] = value
         return value
 
     def number(self, target: str, args: tuple[Any, ...], result: Any) -> Any:
@@ -200,6 +222,8 @@ class Recorder:
             return [self.bind(part, step, (*item, place)) for place, part in enumerate(result)]
         if kind is int or kind is float:
             return symbolic(result, Value(result, step, item), self)
+        if kind is torch.device:
+            self.new(result, step, item)  # every time it is read it is another object
         return result
 
     # ------------------------------------------------------------ steps
@@ -223,7 +247,7 @@ class Recorder:
 
     def arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Arg, ...], dict[str, Arg]]:
         """The argument trees of a call."""
-        read = self.read
+        read = self.read_argument
         try:
             return (
                 tuple([argument(arg, read) for arg in args]),
@@ -241,11 +265,14 @@ class Recorder:
 
     def assigned(self, module: nn.Module, name: str, value: Any) -> None:
         """An attribute of a module is set: one that is state gets a new value in the graph."""
-        if not self.listening or not isinstance(value, Tensor):
+        if not self.listening:
+            return
+        self._assigned[id(module), name] = sources.source(sys._getframe(2))
+        if not isinstance(value, Tensor):
             return
         state = self.registry.registered(module, name)
         with torch._C.DisableTorchFunction():
-            if state is None or _is_same(state.content, value):
+            if state is None or is_same(state.content, value):
                 return
             if isinstance(state.content, nn.Parameter):
                 raise self.refuse(
@@ -305,22 +332,6 @@ class _Mode(TorchFunctionMode):
         if not recorder.listening:
             return function(*args, **(kwargs or {}))
         return calls.record(recorder, function, args, kwargs or {}, sys._getframe(1))
-
-
-def fresh(tensor: Tensor) -> Tensor:
-    """The same tensor under a new identity, so that both can be told apart."""
-    with torch.enable_grad():
-        alias: Tensor = torch.ops.aten.alias(tensor)
-    return alias
-
-
-def _is_same(first: Tensor, second: Tensor) -> bool:
-    """Whether two tensors are one: an in-place operation gives its result a new identity."""
-    return first is second or (
-        storage(first) == storage(second)
-        and first.storage_offset() == second.storage_offset()
-        and (first.shape, first.stride(), first.dtype) == (second.shape, second.stride(), second.dtype)
-    )
 
 
 def _in_memory(value: Value, memory: int) -> bool:

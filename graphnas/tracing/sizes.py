@@ -167,6 +167,11 @@ def _truncated(self: Any) -> Any:
     return symbolic(int(plain(self)), Apply("int", (self.expr,)), self.listener)
 
 
+def _integer(self: Any) -> int:
+    """`int(x)`: Python makes a plain number of it, and it is this that the graph relies on, not what was cut off."""
+    return int(pin(self if isinstance(self, SymbolicInt) else _truncated(self)))
+
+
 def _truth(self: Any) -> bool:
     outcome = bool(plain(self))
     if self.listener.listening:
@@ -207,7 +212,7 @@ def _methods() -> dict[str, Callable[..., Any]]:
         found[f"__{method}__"] = _unary(name)
     found |= {"__floor__": _rounding("math.floor"), "__ceil__": _rounding("math.ceil")}
     found |= {"__round__": _round, "__trunc__": _truncated, "__bool__": _truth, "__divmod__": _divmod}
-    found |= {"__int__": lambda self: int(pin(self)), "__float__": lambda self: float(pin(self))}
+    found |= {"__int__": _integer, "__float__": lambda self: float(pin(self))}
     return found
 
 

@@ -11,7 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from graphnas.tracing.identity import storage
+
 _CONTAINERS = frozenset((list, dict, set, collections.OrderedDict, collections.defaultdict, collections.deque))
+_OF_TORCH = frozenset(vars(nn.Module()))
 
 
 class Snapshot:
@@ -78,17 +81,44 @@ class Snapshot:
         if self._numpy is not None and _bytes(_numpy_state()) != _bytes(self._numpy):
             yield "numpy's random"
 
-    def restore(self) -> None:
-        """Put everything back."""
-        torch.set_grad_enabled(self._grad_mode)
+    def changes(self) -> Iterator[tuple[nn.Module, str, Any]]:
+        """The attributes that are no longer as they were, but for torch's own: module, name, and what it was."""
         for module, attributes in self._modules:
+            for name, value in module.__dict__.items():
+                if name not in _OF_TORCH:
+                    before = attributes.get(name)
+                    if value is not before or (type(value) in _CONTAINERS and self._is_changed(value)):
+                        yield module, name, before
+
+    def _is_changed(self, container: Any) -> bool:
+        held = self._containers.get(id(container))
+        if held is None or _identities(container) != held[2]:
+            return held is not None or bool(container)
+        items = container.values() if isinstance(container, dict) else container
+        return any(type(item) in _CONTAINERS and self._is_changed(item) for item in items)
+
+    def restore(self, attributes: bool = True) -> None:
+        """Put everything back.
+
+        Args:
+            attributes: also what modules hold in attributes that are not torch's own.
+        """
+        torch.set_grad_enabled(self._grad_mode)
+        for module, before in self._modules:
+            kept = {} if attributes else {key: item for key, item in module.__dict__.items() if key not in _OF_TORCH}
             module.__dict__.clear()
-            module.__dict__.update(attributes)
+            module.__dict__.update(before)
+            module.__dict__.update(kept)
+        ours = (
+            None
+            if attributes
+            else {id(before[key]) for _, before in self._modules for key in _OF_TORCH & before.keys()}
+        )
         for container in self._empty:
-            if container:
+            if container and (ours is None or id(container) in ours):
                 container.clear()
         for container, contents, identities in self._containers.values():
-            if _identities(container) != identities:
+            if (ours is None or id(container) in ours) and _identities(container) != identities:
                 _refill(container, contents)
         with torch.no_grad():
             for tensor, data in self._data:
@@ -107,11 +137,6 @@ class Snapshot:
             torch.cuda.set_rng_state_all(self._cuda)
         if self._numpy is not None:
             sys.modules["numpy"].random.set_state(self._numpy)
-
-
-def storage(tensor: Tensor) -> int:
-    """Which memory a tensor lives in."""
-    return int(tensor.untyped_storage()._cdata)
 
 
 def _tensors(groups: Iterable[Mapping[str, Tensor | None]]) -> Iterator[Tensor]:

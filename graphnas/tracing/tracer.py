@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,19 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from graphnas.errors import GraphNASError, TraceError
+from graphnas.errors import TraceError
 from graphnas.ir.effects import draws, effect, writes_state
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import Arg, Entry, Frame, Node, Ref, refs_in
-from graphnas.tracing import sources
 from graphnas.tracing.interface import Interface, interface
 from graphnas.tracing.lift import Lift, Place
 from graphnas.tracing.modules import Registry
-from graphnas.tracing.record import Record
-from graphnas.tracing.recorder import Recorder
-from graphnas.tracing.repeats import DemandError, Repeats
-from graphnas.tracing.snapshot import Snapshot
+from graphnas.tracing.runs import Runs
 from graphnas.tracing.table import Table
 
 
@@ -94,62 +89,9 @@ class Tracer:
     def _lifted(
         self, registry: Registry, faces: Interface, reserved: set[str], place: Place
     ) -> tuple[Lift, tuple[Entry, ...]]:
-        records = self._records(registry, faces)
-        lift = Lift(records, reserved, place)
+        lift = Lift(Runs(registry, faces, self.exact).records(), reserved, place)
         lift.name_joins()
         return lift, Table(registry, lift.constants, place.path).rows()
-
-    def _records(self, registry: Registry, faces: Interface) -> tuple[Record, ...]:
-        """One run in evaluation, and one in training if the first has asked for the mode."""
-        snapshot = Snapshot(registry.modules)
-        repeats = Repeats()
-        try:
-            first = self._run(registry, faces, snapshot, repeats, training=False)
-            if not first.reads_mode:
-                return (first,)
-            snapshot.restore()
-            return (first, self._run(registry, faces, snapshot, repeats, training=True))
-        finally:
-            snapshot.restore()
-
-    def _run(
-        self, registry: Registry, faces: Interface, snapshot: Snapshot, repeats: Repeats, training: bool
-    ) -> Record:
-        """A run in which layers may be left out, and if their values turn out to matter another with all of them."""
-        if repeats.allowed:
-            repeats.begin()
-            try:
-                record = self._recorded(registry, faces, snapshot, repeats, training)
-                if not repeats.demanded:
-                    return record
-            except (Exception, DemandError):
-                if not repeats.used:
-                    raise
-            repeats.forbid()
-            snapshot.restore()
-        return self._recorded(registry, faces, snapshot, repeats, training)
-
-    def _recorded(
-        self, registry: Registry, faces: Interface, snapshot: Snapshot, repeats: Repeats, training: bool
-    ) -> Record:
-        recorder = Recorder(registry, snapshot, repeats, self.exact)
-        args, kwargs, inputs = faces.fresh()
-        snapshot.seed()
-        torch.set_grad_enabled(True)
-        try:
-            if any(module.training is not training for module in registry.modules):
-                registry.model.train(training)
-            record = recorder.run(args, kwargs, inputs)
-        except GraphNASError:
-            raise
-        except Exception as error:
-            raise _failure(registry, recorder, faces, error) from error
-        for generator in snapshot.foreign_draws():
-            raise TraceError(
-                f"the model {registry.name} draws from {generator}, which a graph cannot repeat\n"
-                "  Draw with torch, as in torch.rand(())."
-            )
-        return record
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,20 +185,3 @@ def _registry(model: nn.Module) -> Registry:
 
 def _formals(found: Mapping[tuple[str, int], Mapping[Ref, str]]) -> FrozenDict[tuple[str, int], FrozenDict[Ref, str]]:
     return FrozenDict({call: FrozenDict(names) for call, names in found.items() if names})
-
-
-def _failure(registry: Registry, recorder: Recorder, faces: Interface, error: Exception) -> TraceError:
-    """The error of a model that raised: which module, where in the user's code, and what it was given."""
-    places = [
-        f"{sources.short_file(frame.f_code.co_filename)}:{line}"
-        for frame, line in traceback.walk_tb(error.__traceback__)
-        if sources.caller(frame) is frame
-    ]
-    given = ", ".join(f"{item.name}: {item.dtype.removeprefix('torch.')}{list(item.shape)}" for item in faces.inputs)
-    module = recorder.failed or f"the model {registry.name}"
-    text = str(error).strip().splitlines()
-    message = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
-    return TraceError(
-        f"{module} raised {message}\n  at {places[-1] if places else 'a place outside the sources'}. "
-        f"The example inputs were ({given}); check their shapes and dtypes by calling the model on them."
-    )

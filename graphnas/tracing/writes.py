@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from graphnas.tracing.identity import storage
 from graphnas.tracing.record import Step, Value
-from graphnas.tracing.snapshot import storage
 
 
 class Writes:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from graphnas.ir.choice import Apply
 from graphnas.ir.graph import Graph
-from graphnas.ir.node import GUARD, Call
+from graphnas.ir.node import GUARD, Call, Device, Ref
 from graphnas.tracing.tracer import Tracer, trace
 from tests.tracing.comparison import same
 from tests.tracing.interpreter import GuardError, Interpreter
@@ -148,3 +148,23 @@ def test_fixed_parameters_are_told() -> None:
         "steps": ("positional", False, True, 2),
         "scale": ("keyword", True, True, 0.5),
     }
+
+
+def test_integer_part_of_a_size_is_what_is_guarded() -> None:
+    model = module(lambda x: x * int(x.shape[0] * 0.5))
+    graph = trace(model, torch.ones(2, 6))
+    for batch in (2, 3):  # 1 and 1.5, of which Python makes 1
+        assert same(Interpreter(graph, model)(torch.ones(batch, 6)), model(torch.ones(batch, 6)))
+    with pytest.raises(GuardError):
+        Interpreter(graph, model)(torch.ones(4, 6))
+
+
+def test_device_is_that_of_the_tensor_it_was_read_off() -> None:
+    def forward(x: Tensor) -> Tensor:
+        device = x.device
+        return x + torch.arange(x.shape[1], device=device) + torch.zeros(1, device=torch.device("cpu"))
+
+    graph = trace(module(forward), torch.ones(2, 6))
+    given = {node.name: node.kwargs["device"] for node in graph.nodes if "device" in node.kwargs}
+    assert given == {"arange": Ref("device"), "zeros": Device("cpu")}
+    assert [node.op.target for node in graph.nodes].count("torch.Tensor.device") == 1  # type: ignore[union-attr]

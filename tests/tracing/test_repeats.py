@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from graphnas.errors import TraceError
 from graphnas.ir.node import GUARD, Call
-from graphnas.tracing import tracer
+from graphnas.tracing import runs
 from graphnas.tracing.repeats import Repeats
 from graphnas.tracing.tracer import trace
 from tests.models.gpt import gpt_small
@@ -144,7 +144,7 @@ def test_graph_is_the_same_as_when_everything_is_computed(
 
     model = build()
     graph = trace(model, example)
-    monkeypatch.setattr(tracer, "Repeats", Computing)
+    monkeypatch.setattr(runs, "Repeats", Computing)
     assert trace(model, example) == graph
 
 

@@ -292,3 +292,80 @@ def test_autocast_inside_is_refused() -> None:
 
     with pytest.raises(TraceError, match="autocast"):
         trace(failing(forward), torch.zeros(2, 2))
+
+
+class Remembering(nn.Module):
+    """Keeps something from call to call."""
+
+    def __init__(self, keep: Callable[[Any, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.fc = nn.Linear(6, 6)
+        self.keys: list[Tensor] = []
+        self.named: dict[str, list[Tensor]] = {"keys": []}
+        self.key: Tensor | None = None
+        self.mask: Tensor | None = None
+        self.calls = 0
+        self.keep = keep
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.keep(self, self.fc(x))
+
+
+def append(model: Any, x: Tensor) -> Tensor:
+    model.keys.append(x)
+    return torch.cat(model.keys)
+
+
+def append_nested(model: Any, x: Tensor) -> Tensor:
+    model.named["keys"].append(x)
+    return torch.stack(model.named["keys"]).sum(0)
+
+
+def concatenate(model: Any, x: Tensor) -> Tensor:
+    model.key = x if model.key is None else torch.cat([model.key, x])
+    return model.key  # type: ignore[no-any-return]
+
+
+def count(model: Any, x: Tensor) -> Tensor:
+    model.calls += 1
+    return x * model.calls
+
+
+def alternate(model: Any, x: Tensor) -> Tensor:
+    model.calls += 1
+    return -x if model.calls % 2 else x
+
+
+def keep_mask(model: Any, x: Tensor) -> Tensor:
+    if model.mask is None:
+        model.mask = torch.ones(x.shape[1], x.shape[1]).tril()
+    return x @ model.mask
+
+
+def keep_last(model: Any, x: Tensor) -> Tensor:
+    model.key = x
+    model.keys.append(x)
+    model.calls += 1
+    return x
+
+
+@pytest.mark.parametrize(
+    ("keep", "name"),
+    [(append, "keys"), (append_nested, "named"), (concatenate, "key"), (count, "calls"), (alternate, "calls")],
+)
+def test_memory_of_earlier_calls_is_refused(keep: Any, name: str) -> None:
+    model = nn.Sequential(Remembering(keep))
+    before = photograph(model)
+    with pytest.raises(
+        TraceError, match=rf"the attribute '0\.{name}' keeps .*\n  at tests/tracing/test_untouched\.py:\d+,"
+    ):
+        trace(model, torch.randn(2, 6))
+    assert photograph(model) == before
+
+
+@pytest.mark.parametrize("keep", [keep_mask, keep_last])
+def test_what_is_kept_but_changes_nothing_is_traced(keep: Any) -> None:
+    model = Remembering(keep)
+    before = photograph(model)
+    assert trace(model, torch.randn(2, 6)).nodes
+    assert photograph(model) == before

@@ -1,0 +1,113 @@
+"""What a model keeps from one call to the next in plain attributes, where a graph cannot hold it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from graphnas.ir.node import Arg, Size, Source, transform
+from graphnas.tracing.modules import Registry
+from graphnas.tracing.record import ModuleCall, Record, Step, Value, values_read
+from graphnas.tracing.snapshot import Snapshot
+
+_COUNTED = frozenset((int, float, str))
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An attribute that a run has left with another content.
+
+    Attributes:
+        name: of the attribute, after the path of its module.
+        source: where it was set, if it was set and not filled.
+    """
+
+    name: str
+    source: Source | None
+
+
+def kept(registry: Registry, snapshot: Snapshot, record: Record) -> tuple[Kept, ...]:
+    """The attributes that hold what was computed from the inputs' values, or numbers that have changed.
+
+    A mask that depends on sizes alone may be kept: computing it anew, as a graph does, gives the same.
+    """
+    paths = {id(module): path for path, module in registry.model.named_modules()}
+    return tuple(
+        Kept(f"{paths[id(module)]}.{name}".lstrip("."), record.assigned.get((id(module), name)))
+        for module, name, before in snapshot.changes()
+        if registry.layer(module) is None and _remembers(module.__dict__.get(name), before, record.known)
+    )
+
+
+def difference(first: Record, second: Record) -> Step | None:
+    """The first step of the second run that the first run did not have; None where both did the same.
+
+    A run that merely stops earlier has no such step: then it is its last one.
+    """
+    ours, theirs = list(_steps(first.root)), list(_steps(second.root))
+    for mine, other in zip(ours, theirs, strict=False):
+        if _plain(mine) != _plain(other):
+            return other
+    if len(ours) != len(theirs):
+        return (theirs or ours)[min(len(ours), len(theirs) - 1)]
+    return None
+
+
+def _remembers(value: Any, before: Any, made: Mapping[int, Value]) -> bool:
+    if type(value) in _COUNTED:
+        return type(value) is type(before)
+    return any(_from_inputs(made.get(id(tensor))) for tensor in _tensors(value))
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _tensors(item)
+    elif isinstance(value, list | tuple | set):
+        for item in value:
+            yield from _tensors(item)
+
+
+def _from_inputs(value: Value | None) -> bool:
+    """Whether a value was computed from the content of an input."""
+    if value is None or value.step is None:
+        return value is not None and value.origin == "input"
+    waiting, seen = [value.step], {value.step}
+    while waiting:
+        step = waiting.pop()
+        for read in values_read((*step.args, *step.kwargs.values())):
+            if read.origin == "input":
+                return True
+            if read.step is not None and read.step not in seen:
+                seen.add(read.step)
+                waiting.append(read.step)
+    return False
+
+
+def _steps(call: ModuleCall) -> Iterator[Step]:
+    for item in call.items:
+        if isinstance(item, ModuleCall):
+            yield from _steps(item)
+        else:
+            yield item
+
+
+def _plain(step: Step) -> Arg:
+    """A step with every value told by where it comes from, so that those of two runs can be compared."""
+    return (step.op, transform(step.args, _leaf), [(key, transform(arg, _leaf)) for key, arg in step.kwargs.items()])
+
+
+def _leaf(leaf: Any) -> Any:
+    match leaf:
+        case Value(step=None):
+            return (leaf.origin, leaf.name)
+        case Value(step=Step(position=position)):
+            return (position, leaf.item)
+        case Size():
+            return (_leaf(leaf.of), leaf.dim)
+    return leaf
