@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from types import FrameType, FunctionType
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from graphnas.errors import TraceError
 from graphnas.ir.choice import Apply, Expr
 from graphnas.ir.node import ATTRIBUTES, SET_DATA, Call, Size
 from graphnas.tracing import names, pieces, sources, spelling
@@ -29,7 +30,7 @@ _CONSTANT_METHODS = frozenset((
     "register_hook", "retain_grad", "_is_view", "is_tensor", "is_storage", "can_cast", "promote_types",
     "result_type", "finfo", "iinfo", "is_grad_enabled", "get_default_dtype", "get_default_device",
     "is_autocast_enabled", "is_inference_mode_enabled", "has_torch_function", "is_anomaly_enabled",
-    "_has_compatible_shallow_copy_type", "__deepcopy__", "device",
+    "_has_compatible_shallow_copy_type", "device",
 ))  # fmt: skip
 _LEAVING = frozenset(("numpy", "__array__", "__dlpack__", "__cuda_array_interface__"))
 
@@ -64,7 +65,7 @@ def record(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dic
 def _call(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
     target = names.functions().get(function)
     if target is None:
-        return _unnamed(recorder, function, args, kwargs)
+        raise _refused(recorder, function)
     name = target.rpartition(".")[2]
     dunder = spelling.operator_written(name, args, kwargs, frame) if target.startswith("torch.Tensor.") else None
     if dunder is not None:
@@ -90,14 +91,11 @@ def _step(recorder: Recorder, target: str, args: tuple[Any, ...], kwargs: dict[s
     return recorder.step(Call(target), *converted, spelling.hint(target), frame)
 
 
-def _unnamed(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """A function that a graph has no name for: a library's own is run and seen through."""
+def _refused(recorder: Recorder, function: Any) -> TraceError:
+    """The error about a function that a graph has no name for; what it calls inside is not seen."""
     module = getattr(function, "__module__", None) or ""
-    if isinstance(function, FunctionType) and not module.startswith("torch."):
-        recorder.listening = True
-        return function(*args, **kwargs)
     spelled = f"{module}.{getattr(function, '__qualname__', function)}".strip(".")
-    raise recorder.refuse(
+    return recorder.refuse(
         f"{spelled} is called, which a graph cannot name", "Use a public function of torch or torch.nn.functional."
     )
 
@@ -260,6 +258,14 @@ def _set_item(
     recorder.writes.add(step, args[0])
 
 
+def _copied(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
+    """`copy.deepcopy(tensor)`, which torch allows of tensors that nothing was computed for."""
+    if type(args[0]) is not Tensor or not args[0].is_leaf:
+        return function(*args, **kwargs)
+    cut = _call(recorder, Tensor.detach, args[:1], {}, frame)
+    return _call(recorder, Tensor.clone, (cut,), {}, frame)
+
+
 def _claim(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> None:
     """`torch._assert` of a plain bool has been guarded where the bool came from."""
     condition = args[0] if args else kwargs["condition"]
@@ -289,5 +295,6 @@ _SPECIAL: dict[str, Handler] = {
     "_set_grad_enabled": _gradients,
     "__setitem__": _set_item,
     "_assert": _claim,
+    "__deepcopy__": _copied,
     **dict.fromkeys(_LEAVING, _leaves),
 }

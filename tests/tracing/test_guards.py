@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.overrides import handle_torch_function, has_torch_function_unary
 
+from graphnas.errors import TraceError
 from graphnas.ir.choice import Apply
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import GUARD, Call, Device, Ref
@@ -54,6 +57,7 @@ FREE = {  # traced at (2, 6): equal at every batch size, and no guard
     "slice": lambda x: x[: x.shape[0] // 2 + 1],
     "unpack": unpack,
     "index": lambda x: x.chunk(2, dim=1)[1],
+    "copy": lambda x: copy.deepcopy(x) * 2,
     "item": lambda x: x * x.sum().item(),
     "same size": lambda x: x + 1 if x.shape[0] == x.shape[0] else x,
     "size of a new tensor": lambda x: torch.arange(x.shape[0] + 1),
@@ -168,3 +172,15 @@ def test_device_is_that_of_the_tensor_it_was_read_off() -> None:
     given = {node.name: node.kwargs["device"] for node in graph.nodes if "device" in node.kwargs}
     assert given == {"arange": Ref("device"), "zeros": Device("cpu")}
     assert [node.op.target for node in graph.nodes].count("torch.Tensor.device") == 1  # type: ignore[union-attr]
+
+
+def test_function_that_dispatches_for_itself_is_refused() -> None:
+    """What it calls inside is hidden from the tracer, and must not become a constant."""
+
+    def doubled(x: Tensor) -> Tensor:
+        if has_torch_function_unary(x):
+            return handle_torch_function(doubled, (x,), x)  # type: ignore[no-any-return]
+        return x * 2
+
+    with pytest.raises(TraceError, match=r"doubled is called, which a graph cannot name\n  at .*test_guards\.py:\d+"):
+        trace(module(lambda x: doubled(x) - 1), torch.ones(2, 6))
