@@ -1,4 +1,4 @@
-# The network GPT, written by graphnas 0.1.0 from graph bdbfd06b1b6a5668.
+# The network GPT, written by graphnas 0.1.0 from graph d9bb7483a895bc21.
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -77,7 +77,7 @@ class GPT(nn.Module):
 
     def forward(self, tokens):
         _guard(not tokens.shape[1] > 32, "tests/models/gpt.py:99")
-        arange = torch.arange(tokens.shape[1], device=torch.device('cpu'))
+        arange = torch.arange(tokens.shape[1], device=tokens.device)
         x = self.wte(tokens)
         x = self.drop(x + self.wpe(arange))
         for block in self.h:

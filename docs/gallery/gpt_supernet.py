@@ -1,4 +1,4 @@
-# The supernet GPT, written by graphnas 0.1.0 from graph fb39d752b1152370.
+# The supernet GPT, written by graphnas 0.1.0 from graph 99e5b8e097bef660.
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -84,7 +84,7 @@ class GPT(nn.Module):
 
     def forward(self, tokens, *, plan):
         _guard(not tokens.shape[1] > 32, "tests/models/gpt.py:99")
-        arange = torch.arange(tokens.shape[1], device=torch.device('cpu'))
+        arange = torch.arange(tokens.shape[1], device=tokens.device)
         x = self.wte(tokens)
         x = self.drop(x + self.wpe(arange))
         for block in self.h:
