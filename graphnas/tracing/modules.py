@@ -41,6 +41,11 @@ class Registry:
         # Read before anything runs: nothing of that is to be recorded.
         self._layers = {id(module): _layer(module, self._paths[id(module)][0]) for module in self.modules}
 
+    @property
+    def written(self) -> list[nn.Module]:
+        """The modules whose own code runs: all but torch's layers."""
+        return [module for module in self.modules if self._layers[id(module)] is None]
+
     def _register(self, module: nn.Module, path: str) -> None:
         self.paths.add(path)
         paths = self._paths.setdefault(id(module), [])

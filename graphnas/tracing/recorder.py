@@ -29,7 +29,7 @@ from graphnas.ir.node import (
     Size,
     Source,
 )
-from graphnas.tracing import calls, module_calls, patches, sources
+from graphnas.tracing import calls, literals, module_calls, patches, sources
 from graphnas.tracing.arguments import NotAnArgumentError, argument
 from graphnas.tracing.identity import fresh, is_same, storage
 from graphnas.tracing.modules import Registry
@@ -108,6 +108,7 @@ class Recorder:
             stack.enter_context(patches.replaced(nn.Module, "training", patches.mode_property(self._mode_read)))
             stack.enter_context(patches.assignments(self.assigned))
             stack.enter_context(patches.numbers(self.number))
+            stack.enter_context(literals.asking(self.registry.written))
             stack.enter_context(patches.compiling(not self.exact))
             stack.enter_context(patches.refused(self.refuse, lambda: self.listening))
             yield original

@@ -74,6 +74,15 @@ class SymbolicFloat(float):
         return self
 
 
+class AskingFloat(float):
+    """A plain float that leaves it to a size on its right what becomes of both."""
+
+    __hash__ = float.__hash__
+
+    def __reduce__(self) -> Any:
+        return (float, (plain(self),))
+
+
 Symbolic = (SymbolicInt, SymbolicFloat)
 
 
@@ -90,12 +99,12 @@ def plain(value: Any) -> Any:
     """The number without its expression."""
     if isinstance(value, SymbolicInt):
         return int.__int__(value)
-    return float.__float__(value) if isinstance(value, SymbolicFloat) else value
+    return float.__float__(value) if isinstance(value, SymbolicFloat | AskingFloat) else value
 
 
 def expression(value: Any) -> Arg:
     """How a number was computed; of a plain number itself."""
-    return value.expr if isinstance(value, Symbolic) else value
+    return value.expr if isinstance(value, Symbolic) else plain(value)
 
 
 def pin(value: Any) -> Any:
@@ -216,6 +225,22 @@ def _methods() -> dict[str, Callable[..., Any]]:
     return found
 
 
+def _asking(name: str, reflected: str) -> Callable[[Any, Any], Any]:
+    compute = getattr(float, name)
+
+    def method(self: Any, other: Any) -> Any:
+        if isinstance(other, SymbolicInt):
+            return getattr(other, reflected)(plain(self))
+        return compute(self, other)
+
+    return method
+
+
+_REFLECTED = {f"__{name}__": f"__r{name}__" for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow")}
+_REFLECTED |= {"__lt__": "__gt__", "__gt__": "__lt__", "__le__": "__ge__", "__ge__": "__le__"}
+_REFLECTED |= {"__eq__": "__eq__", "__ne__": "__ne__"}
+for _name, _other in _REFLECTED.items():
+    setattr(AskingFloat, _name, _asking(_name, _other))
 for _name, _method in _methods().items():
     setattr(SymbolicInt, _name, _method)
     setattr(SymbolicFloat, _name, _method)

@@ -17,6 +17,7 @@ from graphnas.errors import TraceError
 from graphnas.ir.choice import Apply
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import GUARD, Call, Device, Ref
+from graphnas.tracing.sizes import AskingFloat
 from graphnas.tracing.tracer import Tracer, trace
 from tests.tracing.comparison import same
 from tests.tracing.interpreter import GuardError, Interpreter
@@ -52,6 +53,7 @@ FREE = {  # traced at (2, 6): equal at every batch size, and no guard
     "numel": lambda x: x / x.numel(),
     "square root": lambda x: x / math.sqrt(x.shape[0]),
     "ceil": lambda x: x * math.ceil(x.shape[0] / 4),
+    "float before": lambda x: x * (0.5 * x.shape[0]) + 1.0 / x.size(0) - (2.5 - x.shape[0]) ** 2.0 // x.shape[1],
     "floor": lambda x: x * math.floor(x.shape[0] / 4),
     "negative": lambda x: x * -x.shape[0],
     "slice": lambda x: x[: x.shape[0] // 2 + 1],
@@ -69,6 +71,7 @@ GUARDED = {  # traced at (2, 6): equal where admitted, refused at (3, 6)
     "iterate": iterate,
     "length": lambda x: x * len(x),
     "integer": lambda x: x * int(x.shape[0] * 1.5),
+    "comparison of a float": lambda x: x * 2 if x.shape[0] < 2.5 else x,
     "comparison": lambda x: x * 2 if x.shape[0] < 3 else x,
     "truth": lambda x: x * 2 if x.shape[0] - 3 else x,
     "repetition": lambda x: torch.cat([x] * x.shape[0]),
@@ -184,3 +187,37 @@ def test_function_that_dispatches_for_itself_is_refused() -> None:
 
     with pytest.raises(TraceError, match=r"doubled is called, which a graph cannot name\n  at .*test_guards\.py:\d+"):
         trace(module(lambda x: doubled(x) - 1), torch.ones(2, 6))
+
+
+WEIGHT = 1.5
+
+
+class Ratio(nn.Module):
+    """Multiplies a float that it holds with a size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ratio = 0.5
+
+    @property
+    def half(self) -> Callable[[int], float]:
+        return lambda size: 0.25 * size
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * (self.ratio * x.shape[0]) + self.half(x.shape[0]) + scaled(x.shape[0]) + WEIGHT * x.shape[0]
+
+
+def scaled(size: int) -> float:
+    """A float times a size, beside the class."""
+    return 0.75 * size
+
+
+def test_floats_of_a_module_notice_sizes_and_are_plain_again() -> None:
+    model, codes = Ratio(), (Ratio.forward.__code__, scaled.__code__)
+    graph = trace(model, torch.ones(2, 6))
+    assert not guards(graph)
+    for batch in (2, 3):
+        assert same(Interpreter(graph, model)(torch.ones(batch, 6)), model(torch.ones(batch, 6)))
+    assert type(model.ratio) is type(WEIGHT) is float
+    assert codes == (Ratio.forward.__code__, scaled.__code__)
+    assert all(type(constant) is not AskingFloat for code in codes for constant in code.co_consts)
