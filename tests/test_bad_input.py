@@ -6,7 +6,9 @@ import builtins
 import hashlib
 import inspect
 import json
+import math
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,7 +18,9 @@ from typing import Any
 
 import pytest
 import torch
+import torch._dynamo  # torch imports it late and by itself, and replaces functions of its own then
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 import graphnas as gn
 from graphnas.errors import ArchError, ConstraintError, EmitError, GraphError, GraphNASError, TraceError, TrialError
@@ -38,7 +42,7 @@ class Block(nn.Module):
         self.act = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.act(self.norm(self.conv(x)))
+        return self.act(self.norm(self.conv(x)))  # LINE: block
 
 
 class Net(nn.Module):
@@ -55,8 +59,9 @@ class Net(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         self.notes["seen"].append(3)
-        self.steps += 1
-        x = self.blocks(self.stem(x))
+        self.steps += 1  # LINE: forward
+        x = self.stem(x)  # LINE: stem
+        x = self.blocks(x)
         if self.fails:
             raise RuntimeError("the sensor is offline")  # LINE: raise
         return self.head(x.mean((2, 3)))
@@ -75,6 +80,9 @@ def made(fails: bool = False) -> Net:
     model.train()
     model.blocks[0].norm.eval()
     model.head.register_forward_hook(lambda module, args, output: None)
+    model.blocks[0].register_forward_pre_hook(lambda module, args: None)
+    model.blocks[1].register_full_backward_hook(lambda module, before, after: None)
+    model.head.bias.grad = torch.ones(10)
     return model
 
 
@@ -82,27 +90,29 @@ X = torch.zeros(2, 3, 8, 8)
 
 
 def photograph(model: nn.Module) -> Any:
-    """Everything about a model and about torch that bad input might leave changed."""
-    modules = {
-        path: (
-            id(module), module.training, type(module), repr(module.__dict__.get("notes")),
-            [(name, id(value)) for name, value in module.__dict__.items() if name != "training"],
-            [*module._forward_hooks.values()],
-        )
-        for path, module in model.named_modules()
-    }  # fmt: skip
+    """Everything about a model, torch and Python that bad input might leave changed."""
+    modules = [(path, id(module), type(module), contents_of(vars(module))) for path, module in model.named_modules()]
     tensors = [
-        (name, id(t), t.data_ptr(), t.requires_grad, t.tolist()) for name, t in model.state_dict(keep_vars=True).items()
+        (name, id(t), t.data_ptr(), t.device, t.dtype, t.requires_grad, t.grad, t.tolist())
+        for name, t in model.state_dict(keep_vars=True).items()
     ]
-    patched = [
-        nn.Module.__call__,
-        nn.Module.forward,
-        torch.compiler.is_compiling,
-        torch.relu,
-        Tensor.__add__,
-        builtins.len,
-    ]
-    return modules, tensors, patched, torch.is_grad_enabled()
+    owners = (
+        builtins, math, random, torch, F, torch.compiler, torch.autograd.Function, torch.autocast, torch.overrides,
+        Tensor, nn.Module, *{type(module) for module in model.modules()},
+    )  # fmt: skip
+    patched = [{name: id(v) for name, v in vars(owner).items() if not inspect.ismodule(v)} for owner in owners]
+    hooks = {name: dict(value) for name, value in vars(nn.modules.module).items() if name.endswith("_hooks")}
+    modes = torch.is_grad_enabled(), torch._C._len_torch_function_stack(), torch.get_default_dtype()
+    return modules, tensors, patched, hooks, modes
+
+
+def contents_of(value: Any) -> Any:
+    """What a module's attribute is and holds: flags, hooks, submodules, the user's own lists and dicts."""
+    if isinstance(value, dict):
+        return type(value), [(name, contents_of(item)) for name, item in value.items()]
+    if isinstance(value, (list, set)):
+        return type(value), list(map(contents_of, value))
+    return value if isinstance(value, (bool, int, str, type(None))) else id(value)
 
 
 @pytest.fixture
@@ -139,24 +149,31 @@ def test_a_model_that_raises() -> None:
     with pytest.raises(TraceError) as error:
         traced(failing)
     assert photograph(failing) == before
-    parts(error, "the sensor is offline", "RuntimeError", f"{HERE}:{line_of('raise')}", "float32[2, 3, 8, 8]")
+    place = f"{HERE}:{line_of('raise')}"
+    parts(error, "Net raised RuntimeError: the sensor is offline", place, "float32[2, 3, 8, 8]", "by calling the model")
     assert isinstance(error.value.__cause__, RuntimeError)
 
 
+STEM = ("'stem' (Conv2d) raised", "check their shapes and dtypes by calling the model")
+SIGNATURE = ("Net.forward(x: 'Tensor')", "Give one value a parameter")
+
+
 @pytest.mark.parametrize(
-    ("examples", "what"),
+    ("examples", "needed"),
     [
-        ((torch.zeros(2, 5, 8, 8),), "[2, 5, 8, 8]"),
-        ((torch.zeros(2, 3, 8, 8, dtype=torch.long),), "int64[2, 3, 8, 8]"),
-        ((), "x"),
-        ((X, X), "argument"),
-        (("a picture",), "stem"),
+        ((torch.zeros(2, 5, 8, 8),), (*STEM, "3 channels, but got 5", "x: float32[2, 5, 8, 8]")),
+        ((torch.zeros(2, 3, 8, 8, dtype=torch.long),), (*STEM, "x: int64[2, 3, 8, 8]")),
+        (("a picture",), (*STEM, "got (str, ")),
+        ((), (*SIGNATURE, "missing a required argument: 'x'")),
+        ((X, X), (*SIGNATURE, "too many positional arguments")),
     ],
 )
-def test_wrong_example_inputs(model: Net, examples: tuple[Any, ...], what: str) -> None:
+def test_wrong_example_inputs(model: Net, examples: tuple[Any, ...], needed: tuple[str, ...]) -> None:
     with pytest.raises(TraceError) as error:
         gn.trace(model, *examples)
-    parts(error, what)
+    parts(error, *needed)
+    if STEM[0] in needed:
+        parts(error, f"{HERE}:{line_of('stem')}")
 
 
 def test_no_module_at_all() -> None:
@@ -165,42 +182,129 @@ def test_no_module_at_all() -> None:
 
 
 # ---------------------------------------------------------------- rules
-def test_a_rule_that_matches_nothing(model: Net) -> None:
-    graph = traced(model)
-    stored = to_json(graph)
+SHARED = nn.BatchNorm2d(4)
+
+
+class Long(nn.Module):
+    """Gives another dtype than it is given."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.long()
+
+
+def careless(site: Any) -> bool:
+    """A predicate that takes every site for a convolution."""
+    return bool(site.config["kernel_size"] == 3)
+
+
+# A rule, and what its message holds besides the rule itself: what, where ("LINE: ..." in this file), what to do.
+BAD_RULES: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
+    "a glob that matches nothing": (
+        lambda: gn.Swap("blocks.*.atc", {"gelu": nn.GELU}),
+        ("matches nothing", "names like 'blocks.*.atc'", "Did you mean 'blocks.1.act'"),
+    ),
+    "a class that matches nothing": (
+        lambda: gn.Skip(nn.ReLU6),
+        ("matches nothing", "class torch.nn.ReLU6", "Did you mean 'torch.nn.ReLU'"),
+    ),
+    "a predicate that raises": (
+        lambda: gn.Skip(careless),
+        ("the predicate careless", "raises KeyError at call add", "LINE: forward", "let it look at site.kind"),
+    ),
+    "a predicate that gives no answer": (
+        lambda: gn.Skip(lambda site: None),
+        ("gives None at call add", "LINE: forward", "must answer True or False"),
+    ),
+    "an alternative of another shape": (
+        lambda: gn.Swap("stem", {"half": lambda site: nn.Conv2d(3, 4, 3, stride=2, padding=1)}),
+        ("'half' gives (2, 4, 4, 4) at layer stem", "LINE: stem", "gives (2, 4, 8, 8)", "build it from site."),
+    ),
+    "an alternative of another dtype": (
+        lambda: gn.Swap("blocks.0.act", {"whole": Long}),
+        ("'whole' gives (2, 4, 8, 8) int64", "layer blocks.0.act", "LINE: block", "build it from site.input_shape"),
+    ),
+    "an alternative that cannot run": (
+        lambda: gn.Swap("stem", {"five": lambda site: nn.Conv2d(5, 4, 3, padding=1)}),
+        ("stem_five", "LINE: stem", "Invalid channel", "Change what feeds it"),
+    ),
+    "an alternative that cannot be built": (
+        lambda: gn.Swap("stem", {"bare": nn.Conv2d}),
+        ("'bare' cannot be built", "layer stem", "LINE: stem", "lambda site: Conv2d(...)"),
+    ),
+    "an alternative that is no module": (
+        lambda: gn.Swap("blocks.1.act", {"function": lambda site: F.gelu}),
+        ("'function' gives <built-in function gelu>", "layer blocks.1.act", "LINE: block", "must give an nn.Module"),
+    ),
+    "an alternative with the wrong number of inputs": (
+        lambda: gn.Swap("blocks.1.act", {"two": nn.Bilinear(4, 4, 4)}),
+        ("'two' cannot stand at layer blocks.1.act", "LINE: block", "missing a required argument"),
+    ),
+    "an argument that there is not": (
+        lambda: gn.Value("blocks.*.conv", "kernel_sizes", (5,)),
+        ("torch.nn.Conv2d has no argument 'kernel_sizes'", "LINE: block", "Did you mean 'kernel_size'"),
+    ),
+    "channels that do not fit": (
+        lambda: gn.Value("stem", "out_channels", (8,)),
+        ("stem.out_channels=8 at node stem", "LINE: stem", "blocks.0.conv", "LINE: block", "or leave the option out"),
+    ),
+    "a coupled argument that does not follow": (
+        lambda: gn.Value("blocks.*.conv", "kernel_size", (5,), also={"padding": lambda size: size}),
+        ("also['padding'] gives 3", "padding=1", "LINE: block", "change the function"),
+    ),
+    "a shortcut between unequal shapes": (
+        lambda: gn.Skip("stem"),
+        ("layer stem", "LINE: stem", "it takes (2, 3, 8, 8) and gives (2, 4, 8, 8)"),
+    ),
+    "a template that has been used": (
+        lambda: gn.Swap("blocks.0", {"norm": SHARED, "long": Long}),
+        ("'long' gives (2, 4, 8, 8) int64", "block blocks.0", "LINE: block"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD_RULES)
+def test_a_rule_that_cannot_be_applied(model: Net, case: str) -> None:
+    make, needed = BAD_RULES[case]
+    graph, rule = traced(model), make()
+    stored, template = to_json(graph), photograph(SHARED)
     with pytest.raises(GraphError) as error:
-        gn.mutate(graph, gn.Swap("blocks.*.atc", {"gelu": nn.GELU}))
-    parts(error, "blocks.*.atc", "Did you mean", "blocks.0.act", "Swap(")
+        gn.mutate(graph, rule)
+    marked = [part.removeprefix("LINE: ") if part.startswith("LINE: ") else None for part in needed]
+    parts(error, *(f"{HERE}:{line_of(m)}" if m else part for m, part in zip(marked, needed, strict=True)))
+    parts(error, f"in the rule {type(rule).__name__}(")
     assert to_json(graph) == stored
+    assert photograph(SHARED) == template
 
 
-def test_a_value_of_an_unknown_argument(model: Net) -> None:
+@pytest.mark.parametrize(
+    ("second", "needed"),
+    [
+        (
+            gn.Swap("blocks.*.act", {"tanh": nn.Tanh}, label="{node}"),
+            ("'blocks.0.act' is shared", "node blocks.0.act_choice", "('original', 'tanh')", "another label"),
+        ),
+        (
+            gn.Swap("blocks.*.act", {"gelu": nn.GELU, "silu": nn.SiLU}, label="{node}"),
+            ("'blocks.0.act' decides at layer blocks.0.act", "already", "another label"),
+        ),
+    ],
+)
+def test_labels_that_collide(model: Net, second: Any, needed: tuple[str, ...]) -> None:
     with pytest.raises(GraphError) as error:
-        gn.mutate(traced(model), gn.Value("blocks.*.conv", "kernel_sizes", (5,)))
-    parts(error, "kernel_sizes", "kernel_size")
-
-
-def test_a_candidate_that_does_not_fit_its_site(model: Net) -> None:
-    rule = gn.Swap("stem", {"half": lambda site: nn.Conv2d(3, 4, 3, stride=2, padding=1)})
-    with pytest.raises(GraphError) as error:
-        gn.mutate(traced(model), rule)
-    parts(error, "half", "stem", HERE, "4, 4", "8, 8")
-
-
-def test_a_candidate_that_raises(model: Net) -> None:
-    rule = gn.Swap("stem", {"five": lambda site: nn.Conv2d(5, 4, 3, padding=1)})
-    with pytest.raises(GraphError) as error:
-        gn.mutate(traced(model), rule)
-    parts(error, "five", "stem", HERE)
+        gn.mutate(space_of(model), second)
+    parts(error, *needed, f"{HERE}:{line_of('block')}", "in the rule Swap(")
 
 
 # ---------------------------------------------------------------- architectures and constraints
+OPTIONS = ("options are ('original', 'gelu', 'silu')", "at node blocks.0.act_choice", f"{HERE}:{line_of('block')}")
+
+
 @pytest.mark.parametrize(
     ("arch", "needed"),
     [
-        ({"blocks.0.atc": "gelu"}, ("blocks.0.atc", "Did you mean 'blocks.0.act'")),
-        ({"blocks.0.act": "gelu6"}, ("gelu6", "'original', 'gelu', 'silu'", "blocks.0.act")),
-        ({"blocks.0.act": 1}, ("blocks.0.act", "options are")),
+        ({"blocks.0.atc": "gelu"}, ("space Net has no label 'blocks.0.atc'", "Did you mean 'blocks.0.act'")),
+        ({"blocks.0.act": "gelu6"}, ("no option 'gelu6'", *OPTIONS, "Did you mean 'gelu'")),
+        ({"blocks.0.act": 1}, ("no option 1", *OPTIONS)),
     ],
 )
 def test_an_unknown_label_or_option(model: Net, arch: dict[str, Any], needed: tuple[str, ...]) -> None:
@@ -216,11 +320,18 @@ def impossible(space: Graph) -> Graph:
     return replace(space, constraints=(choice.equals("gelu"), choice.equals("silu")))
 
 
+UNSATISFIABLE = (
+    "no architecture of space Net satisfies its constraints",
+    "<blocks.0.act> == 'gelu', <blocks.0.act> == 'silu'",
+    "loosen one of them",
+)
+
+
 def test_an_unsatisfiable_constraint(model: Net) -> None:
     space = impossible(space_of(model))
     with pytest.raises(ConstraintError) as error:
         gn.sample(space, seed=0)
-    parts(error, "blocks.0.act")
+    parts(error, *UNSATISFIABLE)
 
 
 def evaluate(trial: Any) -> float:
@@ -241,9 +352,11 @@ def counter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_an_unsatisfiable_constraint_is_found_before_any_trial(model: Net, counter: Path, tmp_path: Path) -> None:
     space = impossible(space_of(model))
-    with pytest.raises(ConstraintError):
+    with pytest.raises(ConstraintError) as error:
         gn.search(space, evaluate, trials=2, workers=1, directory=tmp_path / "study")
+    parts(error, *UNSATISFIABLE)
     assert list(counter.iterdir()) == []
+    assert not (tmp_path / "study").exists()
 
 
 # ---------------------------------------------------------------- files
@@ -261,7 +374,7 @@ def test_a_store_of_another_space(model: Net, counter: Path, tmp_path: Path) -> 
     kept, before = [(trial.arch, trial.metrics) for trial in study.trials], contents(folder)
     with pytest.raises(TrialError) as error:
         gn.search(other, evaluate, trials=1, workers=1, directory=folder, weights=weights)
-    parts(error, "study")
+    parts(error, "holds a study of another space", str(folder), "Give another directory, or the same space")
     assert contents(folder) == before
     again = gn.search(space, evaluate, trials=1, workers=1, directory=folder, weights=weights)
     assert [(trial.arch, trial.metrics) for trial in again.trials] == kept
@@ -272,7 +385,7 @@ def test_a_truncated_graph(model: Net) -> None:
     text = to_json(traced(model))
     with pytest.raises(GraphError) as error:
         from_json(text[: len(text) // 2])
-    parts(error, "not JSON", "line", "complete")
+    parts(error, "not JSON", "at line", f"of {len(text) // 2} characters", "Is the file complete?")
 
 
 def test_a_hostile_graph(model: Net, tmp_path: Path) -> None:
@@ -318,7 +431,8 @@ def test_a_full_disk_while_exporting(limit: int, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("EmitError"), done.stdout
-    assert "child" in done.stdout
+    assert f"cannot write {path}" in done.stdout
+    assert "files that were there are as before" in done.stdout
     assert sorted(os.listdir(path.parent)) == ["child.py", "child.safetensors"]
     check = f"import runpy; runpy.run_path({str(path)!r}, run_name='__main__')"
     assert subprocess.run([sys.executable, "-c", check], capture_output=True).returncode == 0
@@ -327,7 +441,7 @@ def test_a_full_disk_while_exporting(limit: int, tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_exported_to(model: Net, tmp_path: Path) -> None:
     with pytest.raises(EmitError) as error:
         gn.export(traced(model), tmp_path / "missing" / "folder" / "child.py", weights=model.state_dict())
-    parts(error, "missing")
+    parts(error, f"cannot write {tmp_path / 'missing' / 'folder' / 'child.py'}")
 
 
 BAD: dict[str, Callable[[Graph], object]] = {
