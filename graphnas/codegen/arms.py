@@ -191,7 +191,7 @@ class OpenWriter(Writer):
         self.when = ()
         result = self._used(compute(), step)
         self.flush()
-        lines, result = _returned(self.lines, self._named(result))
+        lines, result = _returned(self.lines, self._named(result), self.indent)
         self.lines, self.pending, self.indent, self.path, self.when = outer
         written = "".join(part for part in result.parts if isinstance(part, str))
         if not lines and written.endswith("()") and written[:-2].isidentifier():
@@ -206,9 +206,9 @@ class OpenWriter(Writer):
         return text(name)
 
 
-def _returned(lines: list[Line], result: Code) -> tuple[list[Line], Code]:
+def _returned(lines: list[Line], result: Code, indent: int) -> tuple[list[Line], Code]:
     """Lines and result without a variable that is assigned last and then returned."""
-    if lines and len(result.parts) == 1:
+    if lines and len(result.parts) == 1 and lines[-1].indent == indent:
         first, *others = lines[-1].code.parts
         if first == f"{result.parts[0]} = " and isinstance(result.parts[0], str):
             return lines[:-1], replace(lines[-1].code, parts=tuple(others))

@@ -87,7 +87,7 @@ class _Moves:
         if not any(True for _ in refs_in(node.args[:1])):
             return False
         is_state = effects.writes_state(node, self._graph)
-        if is_state and effects.effect(node, self._graph):
+        if is_state and (effects.effect(node, self._graph) or self._is_followed(node)):
             return False
         aliases = self._aliases(node)
         if not is_state and aliases & self._graph.output_names:
@@ -114,6 +114,20 @@ class _Moves:
             readers = (self._graph.by_name[reader] for reader in self._graph.readers.get(name, ()))
             waiting += [reader.name for reader in readers if self._shares(reader) and name in _sources(reader)]
         return found
+
+    def _is_followed(self, node: Node) -> bool:
+        """Whether a write into what a write gives must stay: `mean.mul_(0.9).add_(x)` is one update."""
+        waiting, found = [node.name], set[str]()
+        while waiting:
+            name = waiting.pop()
+            later = self._graph.by_name[name]
+            if name in self._awaited or (effects.writes(later) and effects.effect(later, self._graph)):
+                return True
+            if name not in found:
+                found.add(name)
+                readers = (self._graph.by_name[reader] for reader in self._graph.readers.get(name, ()))
+                waiting += [reader.name for reader in readers if self._shares(reader) and name in _sources(reader)]
+        return False
 
     def _shares(self, node: Node) -> bool:
         return node.name not in self._names and effects.shares_storage(node)

@@ -129,6 +129,22 @@ class InPlace(nn.Module):
         return F.relu(F.dropout(x, 0.5, self.training, inplace=True), inplace=True)
 
 
+class Averaging(nn.Module):
+    """Keeps a running mean, updated by two writes in a row, and uses it; counts unread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(6, 6), nn.ReLU())
+        self.register_buffer("mean", torch.zeros(6))
+        self.register_buffer("total", torch.zeros(6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            self.mean.mul_(0.9).add_(x.detach().mean(0) * 0.1)
+        self.total.mul_(0.5).add_(1)
+        return self.body(x) - self.mean
+
+
 FIRST = gn.Swap(Sum, {"first": lambda _: First()})
 IN_PLACE = gn.Swap(nn.ReLU, {"in_place": lambda _: InPlace(), "silu": nn.SiLU(inplace=True)})
 CASES = [
@@ -139,6 +155,7 @@ CASES = [
     (Residual, (IN_PLACE, gn.Skip("second"))),
     (Residual, (gn.Skip("first"), IN_PLACE)),
     (Counting, (gn.Swap(nn.ReLU, {"tanh": nn.Tanh}),)),
+    (Averaging, (gn.Swap(nn.ReLU, {"tanh": nn.Tanh}), gn.Skip("body"))),
 ]
 
 
@@ -174,6 +191,15 @@ def _step(network: nn.Module, x: Tensor, **kwargs: object) -> Tensor:
     if output.requires_grad:
         output.square().sum().backward()
     return output.detach()
+
+
+def test_two_writes_in_a_row_are_one_update() -> None:
+    torch.manual_seed(0)
+    model, x = Averaging(), torch.randn(4, 6)
+    network = gn.build(gn.trace(model, x), model.state_dict())
+    for training in (True, False, True):
+        assert torch.equal(network.train(training)(x), model.train(training)(x))
+        assert all(map(torch.equal, network.state_dict().values(), model.state_dict().values()))
 
 
 def test_the_model_itself_counts_in_training_alone() -> None:
