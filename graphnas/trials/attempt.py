@@ -32,6 +32,13 @@ def perform(task: Task, evaluate: Evaluate) -> None:
     files.write(task.directory / RESULT, json.dumps({"format": 1, **content}))
 
 
+def fail(directory: Path, error: Exception) -> None:
+    """Writes down what an attempt raised; its traceback is for the standard error."""
+    said = str(error).partition("\n")[0]
+    raised = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    files.write(directory / RESULT, json.dumps({"format": 1, "raised": raised}))
+
+
 def _metrics(returned: object, answers: str) -> dict[str, float]:
     if isinstance(returned, Mapping):
         return {str(name): _number(value, str(name)) for name, value in returned.items()}

@@ -63,6 +63,7 @@ class Controller:
         try:
             self._recover()
             while True:
+                self.interrupts.obey()
                 self._propose(trials)
                 self._start(trials)
                 ended = self._collect()
@@ -71,7 +72,7 @@ class Controller:
                 if not ended:
                     time.sleep(PAUSE_S)
         except BaseException as error:
-            self._cancel(isinstance(error, KeyboardInterrupt))
+            self._cancel(isinstance(error, KeyboardInterrupt | SystemExit))
             raise
         if not self.interrupts.wanted:
             self._tell(self._asked)
@@ -144,6 +145,7 @@ class Controller:
         if self.interrupts.wanted:
             return
         for item in self.store.attempts("queued"):
+            self.interrupts.obey()
             if item.number > trials or self.executor.capacity() < 1:
                 return
             record = self.store.record(item.number)

@@ -82,6 +82,7 @@ def check(stored: Mapping[str, Any], wanted: Mapping[str, Any], directory: Path)
         if stored[column] != wanted[column]:
             shown = [str(row[column])[:12] if column == "space_hash" else str(row[column]) for row in (stored, wanted)]
             raise TrialError(
-                f"the directory holds a study of another {name}: {shown[0]}, not {shown[1]}\n"
+                f"the directory holds a study with {'other' if name.endswith('s') else 'another'} {name}: "
+                f"{shown[0]}, not {shown[1]}\n"
                 f"  at {directory}. Give another directory, or the same {name} to continue."
             )

@@ -28,13 +28,12 @@ class Inline:
     def submit(self, task: Task) -> Handle:
         """Runs a trial to its end; an exception is its failure."""
         began = time.monotonic()
-        problem = ""
         try:
             attempt.perform(task, self._evaluate)
         except Exception as error:
             files.write(task.directory / attempt.STDERR, traceback.format_exc())
-            problem = f"it raised {type(error).__name__}"
-        self._ended.append((task.trial.number, Outcome(problem, False, time.monotonic() - began)))
+            attempt.fail(task.directory, error)
+        self._ended.append((task.trial.number, Outcome("", False, time.monotonic() - began)))
         return Handle(None, None)
 
     def poll(self) -> list[tuple[int, Outcome]]:

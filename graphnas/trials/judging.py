@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from graphnas.errors import nearest
-from graphnas.trials import attempt, files
+from graphnas.trials import attempt, files, spec
 from graphnas.trials.executor import Outcome
 from graphnas.trials.problem import Problem
 from graphnas.trials.trial import Record
@@ -25,8 +26,8 @@ def judge(problem: Problem, record: Record, directory: Path, outcome: Outcome) -
     """
     ended = replace(record, duration_s=outcome.duration_s)
     left = attempt.result(directory)
-    if left is None:
-        problem_text = outcome.problem or "it left no result"
+    if left is None or "raised" in left:
+        problem_text = f"it raised {left['raised']}" if left else outcome.problem or "it left no result"
         return replace(ended, state="failed", error=_with_output(problem_text, directory))
     if "stopped" in left:
         return replace(ended, state="stopped", error=str(left["stopped"]))
@@ -50,4 +51,7 @@ def _refusal(problem: Problem, metrics: Mapping[str, float]) -> str:
 def _with_output(what: str, directory: Path) -> str:
     path = directory / attempt.STDERR
     lines = files.last_lines(path)
-    return f"{what}\n  at {path}\n{lines}" if lines else f"{what}\n  at {directory}"
+    told = f"{what}\n  at {path}\n{lines}" if lines else f"{what}\n  at {directory}"
+    task = directory / spec.NAME
+    again = f"\nagain: python -m graphnas.trials.worker {shlex.quote(str(task))}"
+    return told + again if task.exists() else told

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from graphnas.trials import attempt, spec
 from graphnas.trials.executor import Handle, Outcome, Task
-from graphnas.trials.worker import INSIDE
 
 # Names the attempt in the environment of its process and of everything that this starts.
 MARK = "GRAPHNAS_TRIAL"
@@ -64,7 +63,7 @@ class Processes:
         paths = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
         threads = str(max(1, len(os.sched_getaffinity(0)) // self._workers) if hasattr(os, "sched_getaffinity") else 1)
         shared = {name: os.environ.get(name, threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-        own = {INSIDE: "1", MARK: str(directory), "PYTHONPATH": os.pathsep.join([*paths, root])}
+        own = {MARK: str(directory), "PYTHONPATH": os.pathsep.join([*paths, root])}
         return {**os.environ, **shared, **own}
 
     def poll(self) -> list[tuple[int, Outcome]]:

@@ -1,4 +1,4 @@
-"""The process of one trial: `python -m graphnas.trials.worker SPEC [PARENT]`."""
+"""The process of one trial: `python -m graphnas.trials.worker SPEC [PARENT]`; without PARENT by hand, to see it fail."""
 
 from __future__ import annotations
 
@@ -28,9 +28,14 @@ def main(arguments: list[str]) -> None:
     sys.path.extend(entry for entry in path if entry not in sys.path)
     if task.evaluate is None:
         raise TrialError(f"the trial names no evaluate function\n  at {arguments[0]}. It ran inside its search.")
-    evaluate = evaluation.resolve(task.evaluate)
-    os.environ.pop(INSIDE, None)
-    attempt.perform(task, evaluate)
+    try:
+        os.environ[INSIDE] = "1"
+        evaluate = evaluation.resolve(task.evaluate)
+        del os.environ[INSIDE]
+        attempt.perform(task, evaluate)
+    except Exception as error:
+        attempt.fail(task.directory, error)
+        raise
 
 
 def die_with(parent: int) -> None:

@@ -207,17 +207,32 @@ def test_ctrl_c_twice_stops_running_trials(tmp_path: Path) -> None:
     assert all(trial.state in ("queued", "complete") for trial in Study(tmp_path).trials)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_an_order_to_end_kills_what_trials_started_and_the_same_call_continues(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    process = start(tmp_path, 1, "hangs_once_with_child")
+    left = tmp_path / "trials" / "000001" / "a1" / "pid"
+    while not (left.exists() and left.read_text()):
+        time.sleep(0.05)
+    process.send_signal(number)
+    assert process.wait() == 128 + number
+    assert not alive(int(left.read_text()))
+    assert [trial.state for trial in Study(tmp_path).trials] == ["queued"]
+    assert start(tmp_path, 1, "hangs_once_with_child").wait() == 0
+
+
 # ---------------------------------------------------------------- another study
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"seed": 1}, "another seed: 0, not 1"),
-        ({"objectives": {"accuracy": "minimize"}}, "another objectives"),
+        ({"objectives": {"accuracy": "minimize"}}, "other objectives"),
         ({"strategy": Random()}, r"another strategy: RegularizedEvolution\(population=4, .*, not Random"),
         ({"strategy": RegularizedEvolution(population=5)}, "another strategy"),
         ({"constraints": [Choice("c0", (0, 1, 2, 3)) <= 2]}, "another space"),
-        ({"parameters": {"epochs": 3}}, "another parameters"),
-        ({"metrics": {"macs": Choice("c0", (0, 1, 2, 3)) * 2}}, "another metrics"),
+        ({"parameters": {"epochs": 3}}, "other parameters"),
+        ({"metrics": {"macs": Choice("c0", (0, 1, 2, 3)) * 2}}, "other metrics"),
     ],
 )
 def test_another_study_in_the_directory_is_refused(tmp_path: Path, options: dict[str, Any], message: str) -> None:

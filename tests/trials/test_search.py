@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -192,8 +193,13 @@ def test_bad_trials_fail_and_the_others_go_on(tmp_path: Path) -> None:
         0: "complete", 1: "failed", 2: "failed", 3: "failed", 4: "failed", 5: "failed", 6: "stopped", 7: "failed"
     }  # fmt: skip
     assert "about to fail" in found[1].error
-    assert "RuntimeError: out of luck" in found[1].error
+    assert found[1].error.startswith("it raised RuntimeError: out of luck\n  at ")
     assert "stderr.txt" in found[1].error
+    again = shlex.split(found[1].error.splitlines()[-1].removeprefix("again: python"))
+    rerun = subprocess.run([sys.executable, *again], capture_output=True, text=True, check=False)
+    assert rerun.returncode == 1
+    assert "RuntimeError: out of luck" in rerun.stderr
+    assert Study(tmp_path).trials == study.trials
     assert found[2].error.startswith("its 'accuracy' is nan")
     assert found[3].error.startswith("evaluate returned no 'accuracy'; there is loss")
     assert "'good' as 'accuracy', which is not a number" in found[4].error
