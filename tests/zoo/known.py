@@ -22,12 +22,17 @@ class Known:
 
 _OPERATORS = Known(
     "refused",
-    r"TraceError: .*\.nms is called, which a graph cannot name\n.*",
+    r"TraceError: torch\._ops\..* is called, which a graph cannot name\n.*",
     "operators that a library registers itself have no name in a graph, and no module holds them as a whole",
+)
+_CACHE = Known(
+    "refused", "TraceError: .* returns a DynamicCache, .*", "an object of a library's own is no output of a graph"
 )
 KNOWN: dict[str, Known] = {
     "torchvision/fasterrcnn_mobilenet_v3_large_320_fpn": _OPERATORS,
     "torchvision/retinanet_resnet50_fpn": _OPERATORS,
+    "transformers/MixtralForCausalLM": _OPERATORS,
+    "transformers/GPT2LMHeadModel with cache": _CACHE,
     "transformers/LlamaForCausalLM": Known(
         "differs",
         r"(train mode, batch \d: gradients differ in \d+ of \d+ tensors, by \d\.\de-07 of the largest value(; )?){2}",

@@ -82,13 +82,13 @@ def _timm(name: str, size: int = 224, **settings: Any) -> Model:
     return Model(f"timm/{name}", make, image("x", size))
 
 
-def _transformers(name: str, config: str, inputs: Inputs, exact: bool = False, **settings: Any) -> Model:
+def _transformers(name: str, config: str, inputs: Inputs, variant: str = "", **settings: Any) -> Model:
     def make() -> nn.Module:
         library = importlib.import_module("transformers")
         network: nn.Module = getattr(library, name)(getattr(library, config)(**settings))
         return network
 
-    return Model(f"transformers/{name}{' exact' if exact else ''}", make, inputs, exact=exact)
+    return Model(f"transformers/{name} {variant}".strip(), make, inputs, exact=variant == "exact")
 
 
 Settings = dict[str, Any]
@@ -96,7 +96,7 @@ _ENCODER: Settings = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_
 _BERT: Settings = {"vocab_size": 99, **_ENCODER}
 _LLAMA: Settings = {**_BERT, "num_key_value_heads": 2, "use_cache": False}
 _VIT: Settings = {"image_size": 32, "patch_size": 8, **_ENCODER}
-_GPT2: Settings = {"vocab_size": 99, "n_embd": 32, "n_layer": 2, "n_head": 4, "use_cache": False}
+_GPT2: Settings = {"vocab_size": 99, "n_embd": 32, "n_layer": 2, "n_head": 4}
 _DISTILBERT: Settings = {"vocab_size": 99, "dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 37}
 _T5: Settings = {"vocab_size": 99, "d_model": 32, "d_kv": 8, "d_ff": 37, "num_layers": 2, "num_heads": 4}
 
@@ -119,10 +119,15 @@ MODELS = (
     _transformers("BertForSequenceClassification", "BertConfig", words(attention_mask=_padded), **_BERT),
     _transformers("RobertaModel", "RobertaConfig", words(), **_BERT),
     _transformers("DistilBertModel", "DistilBertConfig", words(attention_mask=_padded), **_DISTILBERT),
-    _transformers("GPT2LMHeadModel", "GPT2Config", words(), **_GPT2),
+    _transformers("GPT2LMHeadModel", "GPT2Config", words(), use_cache=False, **_GPT2),
+    _transformers("GPT2LMHeadModel", "GPT2Config", words(), "with cache", **_GPT2),
     _transformers("LlamaForCausalLM", "LlamaConfig", words(), **_LLAMA),
-    _transformers("LlamaForCausalLM", "LlamaConfig", words(), exact=True, **_LLAMA),
+    _transformers("LlamaForCausalLM", "LlamaConfig", words(), "exact", **_LLAMA),
     _transformers("Qwen2ForCausalLM", "Qwen2Config", words(attention_mask=_padded), **_LLAMA),
+    _transformers("MixtralForCausalLM", "MixtralConfig", words(), num_local_experts=4, **_LLAMA),
+    _transformers(
+        "MambaModel", "MambaConfig", words(), vocab_size=99, hidden_size=32, num_hidden_layers=2, use_cache=False
+    ),
     _transformers("T5EncoderModel", "T5Config", words(attention_mask=_padded), use_cache=False, **_T5),
     _transformers(
         "T5ForConditionalGeneration",
