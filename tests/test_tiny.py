@@ -25,6 +25,12 @@ class Tiny(nn.Module):
         return self.fc2(self.act(self.fc1(x)))
 
 
+def score(trial: gn.Trial) -> float:
+    """Runs the network; what is best is known."""
+    trial.build()(torch.zeros(2, 4))
+    return float(trial.arch["act"] == "tanh")
+
+
 def test_a_model_is_traced_mutated_searched_and_written(tmp_path: Path) -> None:
     model = Tiny()
     graph = gn.trace(model, torch.zeros(2, 4))
@@ -32,14 +38,11 @@ def test_a_model_is_traced_mutated_searched_and_written(tmp_path: Path) -> None:
     assert space.size() == len(list(gn.enumerate_archs(space))) > 2
     assert gn.specialize(space, gn.default(space)) == graph
 
-    strategy = gn.Random()
-    strategy.start(space, {"score": "maximize"}, seed=0)
-    scores: dict[float, dict[str, object]] = {}
-    while (arch := strategy.ask()) is not None and len(scores) < space.size():
-        score = len(scores) + 10.0 * (arch["act"] == "tanh")
-        strategy.tell(arch, {"score": score})
-        scores[score] = dict(arch)
-    best = scores[max(scores)]
+    study = gn.search(
+        space, score, gn.Random(), trials=space.size(), directory=tmp_path / "run", executor="inline", show=False
+    )
+    best = study.best.arch
+    assert [trial.state for trial in study.trials] == ["complete"] * space.size()
     assert best["act"] == "tanh"
 
     child = gn.specialize(space, best)
