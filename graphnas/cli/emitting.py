@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from graphnas.cli import loading
-from graphnas.cli.output import Allow, AsJson, Output, answer, write
+from graphnas.cli.output import Allow, AsJson, SourceOutput, answer, write
 from graphnas.errors import EmitError
 from graphnas.ir.specialize import specialize
 
@@ -18,7 +18,7 @@ def emit(
     arch: Annotated[
         Path | None, typer.Option(help="Architecture to close choices by; labels that it lacks stay open.")
     ] = None,
-    output: Output = None,
+    output: SourceOutput = None,
     weights: Annotated[Path | None, typer.Option(help="Weights of the original, to be inherited; needs -o.")] = None,
     guards: Annotated[bool, typer.Option(help="Check the conditions under which the graph was traced.")] = True,
     allow: Allow = None,

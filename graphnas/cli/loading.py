@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import json
 import sys
 import traceback
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -43,10 +44,11 @@ def named(text: str) -> Any:
 
 def _module(place: str) -> ModuleType:
     try:
-        return _from_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
+        with foreign():
+            return _from_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
     except GraphNASError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise GraphNASError(f"{place} cannot be imported: {blamed(error)}") from error
 
 
@@ -66,8 +68,17 @@ def _from_file(path: Path) -> ModuleType:
     return module
 
 
-def blamed(error: Exception) -> str:
+@contextlib.contextmanager
+def foreign() -> Iterator[None]:
+    """Where the user's code runs: what it prints is no answer of the verb, and goes to the standard error."""
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
+
+
+def blamed(error: BaseException) -> str:
     """An error of the user's code in words, with the line that raised it."""
+    if isinstance(error, SyntaxError):
+        return f"{error.msg}\n  at {error.filename}:{error.lineno}."
     frames = traceback.extract_tb(error.__traceback__)
     own = [
         frame

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from graphnas.cli import loading
-from graphnas.cli.output import Allow, AsJson, answer
-from graphnas.errors import GraphError
+from graphnas.cli.output import Allow, AsJson, answer, writable
+from graphnas.errors import GraphError, GraphNASError
 from graphnas.ir import storing
 from graphnas.ir.graph import Graph
 
@@ -19,19 +19,18 @@ def mutate(
     file: Annotated[Path, typer.Argument(help="The graph file.")],
     rules: Annotated[str, typer.Argument(help="A rule, or a list of them: rules.py:rules or package.module:rules.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The space file to write; else only explain.")
+        Path | None,
+        typer.Option("--output", "-o", help="The space file to write; else only explain.", callback=writable),
     ] = None,
     allow: Allow = None,
     as_json: AsJson = False,
 ) -> None:
     """Apply rules to a graph, and say what each matched, what it passed over, and why."""
-    from graphnas.mutations.mutate import mutate as apply
-
     space = loading.graph(file, allow)
     explained: list[Any] = []
     for rule in _rules(rules):
         explained.append(_explanation(rule, space))
-        space = apply(space, rule)
+        space = _applied(rule, space)
     if output is not None:
         storing.save(space, output)
     reports = [item if isinstance(item, dict) else item.as_dict() for item in explained]
@@ -51,6 +50,25 @@ def _rules(text: str) -> tuple[Any, ...]:
             "A rule is a Swap, Value or Skip, or a function of a graph that gives a graph."
         )
     return rules
+
+
+def _applied(rule: Any, graph: Graph) -> Graph:
+    """What a rule makes of a graph; a user's own function may do anything."""
+    from graphnas.mutations.mutate import mutate as apply
+
+    def checked(graph: Graph) -> Graph:
+        try:
+            with loading.foreign():
+                found = rule(graph)
+        except GraphNASError:
+            raise
+        except Exception as error:
+            raise GraphError(f"the rule fails: {loading.blamed(error)}") from error
+        if not isinstance(found, Graph):
+            raise GraphError(f"the rule gives {found!r:.100}\n  at the command line. It must give a graph.")
+        return found
+
+    return apply(graph, rule if hasattr(rule, "explain") else checked)
 
 
 def _explanation(rule: Any, graph: Graph) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,8 +13,41 @@ import typer
 
 from graphnas.errors import GraphNASError
 
+
+def writable(path: Path | None) -> Path | None:
+    """A file to write, refused before the work where it could not be written after it.
+
+    Raises:
+        GraphNASError: it is no regular file, or its folder is not there or takes no files.
+    """
+    if path is None:
+        return None
+    folder = path.resolve().parent
+    if path.exists() and not path.is_file():
+        problem = "it is a folder" if path.is_dir() else "it is a device, which would be replaced"
+    elif not folder.is_dir():
+        problem = f"there is no folder {path.parent}"
+    elif not os.access(folder, os.W_OK):
+        problem = f"the folder {path.parent} takes no files"
+    else:
+        return path
+    raise GraphNASError(f"the file cannot be written: {problem}\n  at {path}. Choose another place.")
+
+
+def source(path: Path | None) -> Path | None:
+    """A Python file to write: weights lie beside it, under the same name with another suffix.
+
+    Raises:
+        GraphNASError: it cannot be written, or is called otherwise.
+    """
+    if path is not None and path.suffix != ".py":
+        raise GraphNASError(f"this is no name of a Python file\n  at {path}. Write {path.stem}.py.")
+    return writable(path)
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="The file to write.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="The file to write.", callback=writable)]
+SourceOutput = Annotated[Path | None, typer.Option("--output", "-o", help="The Python file to write.", callback=source)]
 Allow = Annotated[
     list[str] | None, typer.Option("--allow", help="A module beyond torch that the graph may name; repeatable.")
 ]
@@ -58,7 +92,6 @@ def write(path: Path, text: str) -> None:
     from graphnas.trials import files
 
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         files.write(path, text)
     except OSError as error:
         raise GraphNASError(f"the file cannot be written: {error}\n  at {path}. Choose another place.") from error

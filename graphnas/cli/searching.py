@@ -55,14 +55,20 @@ def search(
             setattr(run, name, value)
     if maximize or minimize:
         run.objectives = {**dict.fromkeys(maximize or (), "maximize"), **dict.fromkeys(minimize or (), "minimize")}
-    study = _search(run, file)
+    resume = f"interrupted; to go on: {shlex.join(['graphnas', *sys.argv[1:]])}"
+    try:
+        study = _search(run, file)
+    except (KeyboardInterrupt, SystemExit):
+        complain(resume)
+        raise
     data = studies.described(study)
     answer(data, studies.summary(data), as_json)
     if study.interrupted:
-        complain(f"interrupted; to go on: {shlex.join(['graphnas', *sys.argv[1:]])}")
+        complain(resume)
         raise typer.Exit(INTERRUPTED)
-    if data["states"].get("failed"):
-        complain(f"{data['states']['failed']} trials failed; `graphnas show {data['directory']}` says why")
+    if failed := data["states"].get("failed"):
+        some = "1 trial" if failed == 1 else f"{failed} trials"
+        complain(f"{some} failed; `graphnas show {data['directory']}` says why")
         raise typer.Exit(FAILED)
 
 

@@ -77,7 +77,7 @@ def sample(
 @app.command()
 def check(
     file: File,
-    samples: Annotated[int, typer.Option(help="How many random architectures to check.")] = 10,
+    samples: Annotated[int, typer.Option(min=1, help="How many random architectures to check.")] = 10,
     allow: Allow = None,
     as_json: AsJson = False,
 ) -> None:

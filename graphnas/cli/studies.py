@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from graphnas.cli import loading
-from graphnas.cli.output import AsJson, answer, table
+from graphnas.cli.output import AsJson, answer, source, table
 from graphnas.errors import GraphNASError, TrialError
 from graphnas.ir.specialize import specialize
 from graphnas.trials import data as stored
@@ -60,7 +60,9 @@ def show(directory: Directory, as_json: AsJson = False) -> None:
 
 def export(
     directory: Directory,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write; weights lie beside it.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The file to write; weights lie beside it.", callback=source)
+    ],
     best: Annotated[bool, typer.Option("--best", help="The best trial, which is meant without --trial, too.")] = False,
     trial: Annotated[int | None, typer.Option(help="This trial instead of the best one.")] = None,
     weights: Annotated[

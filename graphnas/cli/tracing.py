@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from graphnas.cli import loading
-from graphnas.cli.output import AsJson, answer
+from graphnas.cli.output import AsJson, answer, writable
 from graphnas.errors import GraphNASError, TraceError, nearest
 from graphnas.ir import printing, storing
 from graphnas.ir.graph import Graph
@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 
 def trace(
     factory: Annotated[str, typer.Argument(help="What builds the model: package.module:factory or file.py:factory.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The graph file to write.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The graph file to write.", callback=writable)],
     inputs: Annotated[
         list[str],
         typer.Option("--input", "-i", help="Shape of an input, such as 1,3,224,224 or 1,128:int64; repeatable."),
     ],
     weights: Annotated[
-        Path | None, typer.Option(help="Also write the model's state_dict here, as safetensors.")
+        Path | None,
+        typer.Option(help="Also write the model's state_dict here, as safetensors.", callback=writable),
     ] = None,
     exact: Annotated[
         bool, typer.Option(help="Tell libraries the truth when they ask whether they are compiled.")
@@ -38,7 +39,9 @@ def trace(
     from graphnas.tracing.tracer import Tracer
 
     model = _model(factory)
-    graph = Tracer(exact=exact).trace(model, *map(_example, inputs))
+    examples = list(map(_example, inputs))
+    with loading.foreign():
+        graph = Tracer(exact=exact).trace(model, *examples)
     storing.save(graph, output)
     if weights is not None:
         _save_weights(model, weights)
@@ -55,9 +58,12 @@ def _model(factory: str) -> nn.Module:
             f"{factory} is no function but {build!r:.100}\n  at the command line. Name what builds the model."
         )
     try:
-        model = build()
-    except Exception as error:
-        raise TraceError(f"{factory} fails: {loading.blamed(error)}") from error
+        with loading.foreign():
+            model = build()
+    except (Exception, SystemExit) as error:
+        raise TraceError(
+            f"{factory} fails: {loading.blamed(error)}\n  It is called without arguments, and must give a model."
+        ) from error
     if not isinstance(model, nn.Module):
         raise TraceError(f"{factory} gives {model!r:.100}\n  at the command line. It must give a torch.nn.Module.")
     return model
@@ -75,7 +81,9 @@ def _example(text: str) -> Tensor:
     try:
         sizes = [int(size) for size in shape.split(",") if size.strip()]
     except ValueError:
-        raise TraceError(f"{shape!r} is no shape\n  at --input {text}. Write sizes such as 1,3,224,224.") from None
+        sizes = [-1]
+    if min(sizes, default=0) < 0:
+        raise TraceError(f"{shape!r} is no shape\n  at --input {text}. Write sizes such as 1,3,224,224.")
     if dtype.is_floating_point or dtype.is_complex:
         return torch.randn(sizes, generator=torch.Generator().manual_seed(0)).to(dtype)
     return torch.ones(sizes, dtype=dtype) if dtype is torch.bool else torch.zeros(sizes, dtype=dtype)

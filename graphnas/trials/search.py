@@ -59,8 +59,7 @@ def search(
     """Evaluates architectures of a space, each in a process of its own, from its generated file alone.
 
     The same call again continues, to the architectures that an undisturbed search would have tried, whatever ended
-    it. Ctrl-C once lets the running trials end and returns; twice kills them (a trial in this process: thrice).
-    What the system ends by a signal kills its trials, too.
+    it. Ctrl-C once lets the running trials end and returns; twice, or a signal to end, kills them.
 
     Args:
         space: a graph with open choices.

@@ -1,4 +1,4 @@
-"""The process of one trial: `python -m graphnas.trials.worker SPEC [PARENT]`; without PARENT by hand, to see it fail."""
+"""The process of one trial: `python -m graphnas.trials.worker SPEC [PARENT]`; without PARENT by hand."""
 
 from __future__ import annotations
 

@@ -43,6 +43,15 @@ def broken():
     raise RuntimeError("no such checkpoint")
 
 
+def quits():
+    print("about to quit")
+    raise SystemExit("bye")
+
+
+def needs(width):
+    return Net()
+
+
 number = 3
 """
 
@@ -55,6 +64,14 @@ nothing = gn.Swap("conv9", {"silu": nn.SiLU})
 one = gn.Skip("conv2")
 empty = []
 wrong = ["conv2"]
+
+
+def fails(graph):
+    return graph.layers
+
+
+def gives(graph):
+    return 3
 """
 
 EVALUATION = """

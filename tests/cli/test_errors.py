@@ -24,11 +24,22 @@ ROWS = [
     ("trace net.py:factory -i 2,3,x,8 -o m.json", "is no shape"),
     ("trace net.py:factory -i 2,3:flout32 -o m.json", "Did you mean"),
     ("trace net.py:factory -i 2,3,8,8 -o nowhere/m.json", "cannot be written"),
+    ("trace net.py:factory -i 2,3,-8,8 -o m.json", "is no shape"),
+    ("trace net.py:factory -i 2,3,8,8 -o .", "it is a folder"),
+    ("trace net.py:factory -i 2,3,8,8 -o /dev/null", "it is a device"),
+    ("trace net.py:factory -i 2,3,8,8 -o m.json --weights nowhere/w", "there is no folder nowhere"),
+    ("trace net.py:quits -i 2,3,8,8 -o m.json", "SystemExit: bye"),
+    ("trace net.py:needs -i 2,3,8,8 -o m.json", "called without arguments"),
+    ("trace syntax.py:factory -i 2,3,8,8 -o m.json", "syntax.py:1"),
     ("mutate model.json rules.py:nothing", "conv1"),
+    ("mutate model.json rules.py:fails -o s.json", "'Graph' object has no attribute 'layers'\n  at "),
+    ("mutate model.json rules.py:gives -o s.json", "gives 3"),
     ("mutate model.json rules.py:empty", "is empty"),
     ("mutate model.json rules.py:wrong", "is no rule"),
     ("mutate missing.json rules.py:rules", "missing.json"),
     ("space show cut.json", "cut.json"),
+    ("emit space.json -o child.safetensors", "Write child.py"),
+    ("emit space.json -o nowhere/child.py", "there is no folder nowhere"),
     ("emit space.json --arch wrong.json", "Did you mean"),
     ("emit space.json --arch list.json", "an architecture is an object"),
     ("emit space.json --arch missing.json", "missing.json"),
@@ -42,11 +53,13 @@ ROWS = [
     ("search cut.toml", "cut.toml"),
     ("show nowhere", "nowhere"),
     ("export nowhere -o c.py", "nowhere"),
+    ("export nowhere -o nowhere/c.py", "there is no folder nowhere"),
 ]
 
 
 @pytest.mark.parametrize(("words", "message"), ROWS, ids=[row[0] for row in ROWS])
 def test_user_error_is_a_message(run: Run, space: Path, folder: Path, words: str, message: str) -> None:
+    (folder / "syntax.py").write_text("def factory(:\n")
     (folder / "cut.json").write_text(space.read_text()[:200])
     (folder / "wrong.json").write_text('{"act": "tanhh"}')
     (folder / "list.json").write_text("[]")
@@ -74,7 +87,7 @@ def test_search_with_failed_trials_is_code_three(run: Run, space: Path) -> None:
         "search", space, "--evaluate", "evaluation.py:fails", "-d", "runs/bad", "-n", 5, "--strategy", "random"
     )
     assert answer.code == 3
-    assert "trials failed" in answer.err
+    assert "failed; `graphnas show" in answer.err
     assert "diverged" in run("show", "runs/bad").out
 
 
