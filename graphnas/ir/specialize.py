@@ -58,7 +58,7 @@ def _rebuild(graph: Graph, arch: Arch) -> Graph:
         nodes=tuple(kept),
         output=substitute(graph.output, aliases, arch),
         modules=_modules(graph, kept, arch),
-        formals=_formals(graph.formals, kept, aliases, {item.name for item in graph.inputs}),
+        formals=_formals(graph, kept, aliases),
         constraints=(),
     )
     # A constraint that speaks of a label nobody can reach says nothing.
@@ -296,21 +296,39 @@ def _close_entry(entry: Entry, arch: Arch) -> Entry:
     return entry if _labels(entry).isdisjoint(arch) else replace(entry, config=close(entry.config, arch))
 
 
-def _formals(formals: Formals, kept: list[Node], aliases: Mapping[str, Arg], given: set[str]) -> Formals:
-    frames: set[tuple[str, int]] = {(frame.path, frame.call) for node in kept for frame in node.scope}
-    known = {node.name for node in kept} | given
-    return FrozenDict({call: _rename(names, aliases, known) for call, names in formals.items() if call in frames})
+Reads = dict[tuple[str, int], set[str]]  # (path, call) of a module call → names of what is read inside
 
 
-def _rename(names: FrozenDict[Ref, str], aliases: Mapping[str, Arg], known: set[str]) -> FrozenDict[Ref, str]:
-    if all(ref.name in known for ref in names):
-        return names
-    found: dict[Ref, str] = {}
-    for ref, name in names.items():
-        new = _follow(ref, aliases)
-        if isinstance(new, Ref) and new.name in known:
-            found.setdefault(new, name)
-    return FrozenDict(found)
+def _reads(nodes: Iterable[Node]) -> Reads:
+    found: Reads = {}
+    for node in nodes:
+        names = _terms(node).names
+        for frame in node.scope:
+            found.setdefault((frame.path, frame.call), set()).update(names)
+    return found
+
+
+@remembered
+def _all_reads(graph: Graph) -> Reads:
+    return _reads(graph.nodes)
+
+
+def _formals(graph: Graph, kept: list[Node], aliases: Mapping[str, Arg]) -> Formals:
+    """The names that live calls still use inside; a name goes with its last reader there, if it ever had one."""
+    before, now = _all_reads(graph), _reads(kept)
+    known = {node.name for node in kept} | {item.name for item in graph.inputs}
+
+    def renamed(names: FrozenDict[Ref, str], call: tuple[str, int]) -> FrozenDict[Ref, str]:
+        if now[call].issuperset([ref.name for ref in names]):
+            return names
+        found: dict[Ref, str] = {}
+        for ref, name in names.items():
+            new = _follow(ref, aliases)
+            if isinstance(new, Ref) and new.name in known and (new.name in now[call] or ref.name not in before[call]):
+                found.setdefault(new, name)
+        return FrozenDict(found)
+
+    return FrozenDict({call: renamed(names, call) for call, names in graph.formals.items() if call in now})
 
 
 def _constraints(graph: Graph, arch: Arch) -> list[Expr]:

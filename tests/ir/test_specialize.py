@@ -1,4 +1,4 @@
-"""What `specialize` refuses, and how it says so."""
+"""What `specialize` refuses and how it says so, and what it keeps of the names inside calls."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import pytest
 
 from graphnas.errors import ArchError
 from graphnas.ir.choice import Choice, Option
+from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
-from graphnas.ir.node import Call, Choose, Input, Node, Ref
-from graphnas.ir.specialize import canonical
+from graphnas.ir.node import Call, Choose, Entry, Frame, Input, Node, Ref
+from graphnas.ir.specialize import canonical, specialize
 
 
 def choosing(choice: Choice) -> Graph:
@@ -33,3 +34,28 @@ def choosing(choice: Choice) -> Graph:
 def test_options_that_are_equal_but_of_another_type_are_refused(choice: Choice, option: Option) -> None:
     with pytest.raises(ArchError, match=f"label '{choice.label}' has no option"):
         canonical(choosing(choice), {choice.label: option})
+
+
+def test_a_name_goes_with_its_last_reader_inside_whatever_is_decided_first() -> None:
+    shared, end = Choice("shared", ("a", "b")), Choice("end", ("inner", "outer"))
+    scope = (Frame("block", "Block"),)
+    graph = Graph(
+        inputs=(Input("x", ("x",), (2, 8)),),
+        nodes=(
+            Node("tanh", Call("torch.tanh"), (Ref("x"),)),
+            Node("picked", Choose(shared), (Ref("tanh"), Ref("x"))),
+            Node("block.inner", Call("torch.abs"), (Ref("picked"),), scope=scope),
+            Node("block.outer", Call("torch.neg"), (Ref("x"),), scope=scope),
+            Node("chosen", Choose(end), (Ref("block.inner"), Ref("block.outer"))),
+            Node("also", Choose(shared), (Ref("tanh"), Ref("chosen"))),
+            Node("sum", Call("torch.add"), (Ref("chosen"), Ref("also"))),
+        ),
+        output=Ref("sum"),
+        modules=(Entry("", "module", "Net"), Entry("block", "module", "Block")),
+        formals=FrozenDict({("block", 0): FrozenDict({Ref("picked"): "value", Ref("x"): "x"})}),
+    )
+    whole = specialize(graph, {"shared": "a", "end": "outer"})
+    assert whole.formals["block", 0] == {Ref("x"): "x"}
+    assert specialize(specialize(graph, {"shared": "a"}), {"end": "outer"}) == whole
+    assert specialize(specialize(graph, {"end": "outer"}), {"shared": "a"}) == whole
+    assert specialize(graph, {"shared": "a", "end": "inner"}).formals["block", 0] == {Ref("tanh"): "value"}

@@ -133,10 +133,14 @@ class Draft:
         path = self.fresh(self.below(hint))
         config = {"base": container} if container and container != kind else {}
         self.entries.append(Entry(path, "module", kind, FrozenDict(config)))
-        self.formals[path, 0] = FrozenDict({self.values[-1]: "x"})
+        self.formals[path, 0] = FrozenDict()  # its place in the order of calls
+        start = len(self.nodes)
         outside, self.scope = self.scope, (*self.scope, Frame(path, kind))
         yield path
         self.scope = outside
+        inside = {node.name for node in self.nodes[start:]}
+        given = dict.fromkeys(ref for node in self.nodes[start:] for ref in node.refs if ref.name not in inside)
+        self.formals[path, 0] = FrozenDict(zip(given, ("x", "y"), strict=False))
 
     # ---------------------------------------------------------------- nodes
     def add(self, name: str, op: Op, *args: Arg, hidden: bool = False, **fields: Any) -> Ref:

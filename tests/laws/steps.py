@@ -11,6 +11,7 @@ from graphnas.ir.node import (
     ENTER_GRAD_MODE,
     EXIT_GRAD_MODE,
     GUARD,
+    Call,
     Choose,
     Constant,
     Entry,
@@ -139,6 +140,7 @@ def candidate(draft: Draft, value: Ref, depth: int) -> Ref:
         case "module":
             with draft.module("inner", "Inner"):
                 inner = draft.layer("layer", kit.mix(kit.channels, kit.channels), value)
+                draft.one_of((guard, write, random_draw, function))(draft)
                 return draft.call("torch.tanh", inner)
         case "choice" if depth == 0:
             return layer_choice(draft, value, depth + 1)
@@ -205,8 +207,20 @@ def input_choice(draft: Draft) -> None:
     joined = draft.choose(choice, *values, merge=merge)
     if merge == "concat":
         draft.values.remove(joined)
-        mean = draft.call("torch.mean", joined, 1, hidden=True, kwargs=FrozenDict({"keepdim": True}))
+        mean = draft.call("torch.mean", joined, hidden=True, kwargs=FrozenDict({"dim": 1, "keepdim": True}))
         draft.call("torch.add", values[0], mean)
+
+
+def joining(draft: Draft) -> None:
+    """A module that may have nothing to do but to join earlier values, beside a draw that depends on a choice."""
+    with draft.module("join", "Join"):
+        value = draft.value()
+        choice = draft.choice("operator", ("a", "b"))
+        if choice is not None:
+            value = draft.choose(choice, draft.call("torch.tanh", value, hidden=True), value)
+            draft.values.remove(value)
+        draft.effects.add(draft.call("torch.rand_like", value, hidden=True).name)
+        input_choice(draft)
 
 
 def skip_choice(draft: Draft) -> None:
@@ -304,15 +318,15 @@ def random_draw(draft: Draft) -> None:
 
 
 def owned(draft: Draft, value: Ref) -> bool:
-    """Whether an operation may write into the value: it has a storage of its own."""
+    """Whether an operation may write into the value: whatever is chosen, it has a storage of its own."""
     node = next((node for node in draft.nodes if node.name == value.name), None)
-    match node:
-        case None:
-            return False
-        case _ if isinstance(node.op, Layer):
-            return node.op.type in ("torch.nn.Linear", "torch.nn.Conv2d", "torch.nn.Tanh")
-        case _ if isinstance(node.op, Choose):
-            return isinstance(node.op.choice, Choice)
+    match node.op if node else None:
+        case Layer(type=kind):
+            return kind in ("torch.nn.Linear", "torch.nn.Conv2d", "torch.nn.Tanh")
+        case Call(target=target):
+            return target in ("torch.Tensor.__add__", "torch.Tensor.__sub__", "torch.add")
+        case Choose(choice=Choice()):
+            return all(owned(draft, arm) for arm in node.args)  # type: ignore[union-attr]
     return False
 
 
@@ -323,6 +337,7 @@ CHOICES: tuple[Step, ...] = (
     setting_choice,
     depth_choice,
     input_choice,
+    joining,
     skip_choice,
 )
 EFFECTS: tuple[Step, ...] = (guard, write, stale, grad_mode, random_draw, mode, condition)

@@ -89,8 +89,11 @@ def test_an_insertion_takes_the_place_of_its_site(space: Graph, seed: int) -> No
         expected = tuple(joined.name if name == site else name for name in node.after)
         assert wider.node(node.name).after == expected
         assert node.name == site or site not in {ref.name for ref in wider.node(node.name).refs}
-    added = [entry for entry in wider.modules if entry not in space.modules]
-    for entry in added:
-        place = wider.modules.index(entry)
-        above = _entry_of(space.node(site), space)
-        assert all(not row.path.startswith(f"{above}." if above else "") for row in wider.modules[place + 1 :])
+    added = [place for place, entry in enumerate(wider.modules) if entry not in space.modules]
+    assert tuple(entry for place, entry in enumerate(wider.modules) if place not in added) == space.modules
+    above = _entry_of(space.node(site), space)
+    below = f"{above}." if above else ""
+    for place in added:
+        before = wider.modules[place - 1].path
+        assert before == above or before.startswith(below)
+        assert not any(row.path.startswith(below) for row in wider.modules[place + 1 :])

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from graphnas.errors import ArchError, ConstraintError
 from graphnas.ir.choice import TRAINING, Choice, Option
 from graphnas.ir.graph import Graph
-from graphnas.ir.sampling import enumerate_archs, neighbors, sample
+from graphnas.ir.sampling import complete, enumerate_archs, neighbors, sample
 from graphnas.ir.specialize import canonical, specialize
 from tests.laws.spaces import assignments, evaluate, satisfies, some_arch, spaces
 
@@ -89,6 +89,15 @@ def test_each_sequence_of_draws_gives_one_member(space: Graph, seed: int) -> Non
     drawn = [frozen(arch) for arch in every_draw(free)]
     assert len(set(drawn)) == len(drawn)
     assert set(drawn) == set(map(frozen, enumerate_archs(free)))
+
+
+@given(space=spaces(), seed=seeds)
+def test_what_is_decided_stays_so_where_it_is_live(space: Graph, seed: int) -> None:
+    rng = random.Random(seed)
+    decided = {label: option for label, option in sample(space, rng).items() if rng.random() < 0.5}
+    arch = complete(space, decided, rng)
+    assert frozen(arch) in set(map(frozen, enumerate_archs(space)))
+    assert canonical(space, {**arch, **decided}) == arch
 
 
 @given(space=spaces(), seed=seeds)
