@@ -296,13 +296,18 @@ def _close_entry(entry: Entry, arch: Arch) -> Entry:
     return entry if _labels(entry).isdisjoint(arch) else replace(entry, config=close(entry.config, arch))
 
 
-Reads = dict[tuple[str, int], set[str]]  # (path, call) of a module call → names of what is read inside
+Reads = dict[tuple[str, int], set[str]]  # (path, call) of a module call → names of what may be read inside
 
 
 def _reads(nodes: Iterable[Node]) -> Reads:
     found: Reads = {}
+    arms: dict[str, frozenset[str]] = {}  # an open choice → what its readers may read once it is decided
     for node in nodes:
         names = _terms(node).names
+        if not names.isdisjoint(arms):
+            names = names.union(*(arms[name] for name in names if name in arms))
+        if isinstance(node.op, Choose) and node.condition is None:
+            arms[node.name] = names
         for frame in node.scope:
             found.setdefault((frame.path, frame.call), set()).update(names)
     return found
