@@ -135,16 +135,17 @@ class _Counter:
         return total
 
     def _reach(self, label: str, arch: Arch) -> tuple[set[object], set[str]]:
-        """What deciding a label may bring to life: choices and labels that are not certainly live already."""
+        """A label's live choices, and the choices and labels that deciding it may bring to life."""
         flow = self._space.flow
         live_gates, live_labels = flow.reached(arch, through_open=False)
-        forks = [flow.forks[gate] for gate in live_gates if flow.forks[gate].choice.label == label]
-        start = [arm for fork in forks for arm in fork.taken(arch)]
+        own = [gate for gate in live_gates if flow.forks[gate].choice.label == label]
+        start = [arm for gate in own for arm in flow.forks[gate].taken(arch)]
         gates, labels = flow.walk(start, arch, through_open=True)
         new_gates = [gate for gate in gates if gate not in live_gates]
         touched = {item for item in labels if item not in live_labels}
         touched |= {flow.forks[gate].choice.label for gate in new_gates}
-        return {*new_gates, *touched}, touched | {label}
+        # Two choices of one label may open the same together and yet differ arm by arm.
+        return {*own, *new_gates, *touched}, touched | {label}
 
     def _groups(
         self, labels: frozenset[str], arch: Arch
