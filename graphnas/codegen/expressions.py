@@ -59,8 +59,8 @@ def term_code(term: Arg, hint: str = "value") -> Code:
         case tuple():
             items = separated(term_code(item, f"{hint}_{place}") for place, item in enumerate(term))
             return concat("(", items, ",)" if len(term) == 1 else ")")
-        case Attribute():
-            return _attribute(term)
+        case Attribute(access=access):
+            return text(access)
         case Size(of=of, dim=dim):
             value = bracketed(term_code(of), ATOM)
             return concat(value, ".numel()" if dim is None else f".shape[{int(dim)}]")
@@ -78,12 +78,6 @@ def term_code(term: Arg, hint: str = "value") -> Code:
         case Slice(start=start, stop=stop, step=step):
             return call("slice", [term_code(part, hint) for part in (start, stop, step)])
     raise EmitError(f"{term!r} cannot be written as source")
-
-
-def _attribute(term: Attribute) -> Code:
-    if not term.shape:
-        return text(term.access)
-    return call("runtime.narrow", [text(term.access), term_code(term.shape)])
 
 
 def _apply(fn: str, args: tuple[Arg, ...], hint: str) -> Code:

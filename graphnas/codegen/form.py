@@ -28,10 +28,9 @@ class Plan(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Attribute(Expr):
-    """A parameter or buffer that the module itself holds, by how it is reached; cut to `shape` where that is open."""
+    """A parameter or buffer that the module itself holds, by how it is reached."""
 
     access: str
-    shape: tuple[Arg, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

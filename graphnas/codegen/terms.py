@@ -8,7 +8,7 @@ from graphnas.codegen.layout import Layout, Region
 from graphnas.codegen.literals import as_name, literal
 from graphnas.codegen.table import Table
 from graphnas.errors import EmitError
-from graphnas.ir.choice import Apply, Choice, Expr, Training, choices_in
+from graphnas.ir.choice import Apply, Choice, Expr, Training
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.node import Arg, List, Param, Ref, Size, Slice
 
@@ -89,7 +89,6 @@ class Terms:
                 f"{self.where} reads {ref.name!r}{list(ref.item) or ''}, which nothing before it in its scope computes"
             )
         access = self.table.access(self.region.path, node.op.path, self.where)
-        is_open = any(True for _ in choices_in(node.op.shape))
-        term = Attribute(access, self.term(node.op.shape) if is_open else ())
+        term = Attribute(access)
         self.known[ref] = term
         return term

@@ -68,7 +68,7 @@ class _Moves:
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
-        self._awaited = _awaited(graph)
+        self._awaited = effects.awaited_in(graph)
         self._place = {node.name: position for position, node in enumerate(graph.nodes)}
         self._names: set[str] = set()
 
@@ -136,18 +136,3 @@ class _Moves:
 def _sources(node: Node) -> list[str]:
     """The values whose storage a node's result may be."""
     return [ref.name for ref in refs_in(node.args if isinstance(node.op, Choose) else node.args[:1])]
-
-
-def _awaited(graph: Graph) -> set[str]:
-    """The nodes that somebody is `after`; to be after a choice is to be after each of its arms."""
-    awaited: set[str] = set()
-    waiting = [name for node in graph.nodes for name in node.after]
-    while waiting:
-        name = waiting.pop()
-        if name in awaited:
-            continue
-        awaited.add(name)
-        node = graph.by_name.get(name)
-        if node is not None and isinstance(node.op, Choose):
-            waiting.extend(ref.name for ref in node.refs)
-    return awaited

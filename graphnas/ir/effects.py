@@ -111,3 +111,16 @@ def effect(node: Node, graph: Graph) -> bool:
     if node.name in graph.readers or node.name in graph.output_names:
         return False
     return draws(node) or writes_state(node, graph)
+
+
+def awaited_in(graph: Graph) -> set[str]:
+    """The names of the nodes that somebody is `after`; to be after a choice is to be after each of its arms."""
+    found: set[str] = set()
+    waiting = [name for node in graph.nodes for name in node.after]
+    while waiting:
+        name = waiting.pop()
+        node = graph.by_name.get(name)
+        if name not in found and node is not None and isinstance(node.op, Choose):
+            waiting += [ref.name for ref in node.refs]
+        found.add(name)
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from graphnas.ir.demand import Demands
-from graphnas.ir.effects import shares_storage, writes, writes_state
+from graphnas.ir.effects import awaited_in, shares_storage, writes, writes_state
 from graphnas.ir.node import Choose, Node, Param, Ref, refs_in
 from graphnas.ir.values import refuse
 
@@ -24,7 +24,7 @@ def check_hazards(graph: Graph) -> None:
     """
     if not graph.choices:
         return
-    awaited = _awaited(graph)
+    awaited = awaited_in(graph)
     kept = [node for node in graph.nodes if writes(node) and _is_kept(node, awaited, graph)]
     if not kept:
         return
@@ -57,19 +57,6 @@ def _is_kept(node: Node, awaited: set[str], graph: Graph) -> bool:
 
 def _is_view(node: Node) -> bool:
     return shares_storage(node) and not writes(node)
-
-
-def _awaited(graph: Graph) -> set[str]:
-    """The nodes that somebody is `after`; to be after a choice is to be after each of its arms."""
-    found: set[str] = set()
-    waiting = [name for node in graph.nodes for name in node.after]
-    while waiting:
-        name = waiting.pop()
-        node = graph.by_name.get(name)
-        if name not in found and node is not None and isinstance(node.op, Choose):
-            waiting += [ref.name for ref in node.refs]
-        found.add(name)
-    return found
 
 
 def _storage(name: str, graph: Graph) -> str:

@@ -301,9 +301,9 @@ Reads = dict[tuple[str, int], set[str]]  # (path, call) of a module call → nam
 
 def _reads(nodes: Iterable[Node]) -> Reads:
     found: Reads = {}
-    arms: dict[str, frozenset[str]] = {}  # an open choice → what its readers may read once it is decided
+    arms: dict[str, set[str]] = {}  # an open choice → what its readers may read once it is decided
     for node in nodes:
-        names = _terms(node).names
+        names = {ref.name for ref in node.refs}
         if not names.isdisjoint(arms):
             names = names.union(*(arms[name] for name in names if name in arms))
         if isinstance(node.op, Choose) and node.condition is None:

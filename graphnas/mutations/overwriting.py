@@ -36,19 +36,6 @@ def overwriting(graph: Graph, nodes: Iterable[Node], given: Ref, awaited: Collec
     return None
 
 
-def awaited_in(graph: Graph) -> set[str]:
-    """The names of the nodes that others are `after`; to be after a choice is to be after each of its arms."""
-    found: set[str] = set()
-    waiting = [name for node in graph.nodes for name in node.after]
-    while waiting:
-        name = waiting.pop()
-        node = graph.by_name.get(name)
-        if name not in found and node is not None and isinstance(node.op, Choose):
-            waiting += [ref.name for ref in node.refs]
-        found.add(name)
-    return found
-
-
 def _is_fixed(node: Node, given: Ref, graph: Graph) -> bool:
     """Whether a write is a statement, or changes a parameter, a buffer or an input of the network."""
     is_statement = isinstance(node.op, Call) and node.op.target in _STATEMENTS

@@ -6,13 +6,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from graphnas.ir.choice import Choice
+from graphnas.ir.effects import awaited_in
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import Call, Choose, Node, Ref
 from graphnas.mutations.explain import Explanation, Selection, explanation, select
 from graphnas.mutations.insertion import Insertion, with_insertions
 from graphnas.mutations.labels import check_decisions, check_label
 from graphnas.mutations.naming import CHOICE, Names
-from graphnas.mutations.overwriting import awaited_in, overwriting
+from graphnas.mutations.overwriting import overwriting
 from graphnas.mutations.sites import Site, not_one_tensor, sites, with_choices
 from graphnas.mutations.where import Where, check_where
 

@@ -143,7 +143,7 @@ def refused(refuse: Callable[[str, str], Exception], listening: Callable[[], boo
                 f"{cls.__qualname__} has a backward of its own, which a graph of its forward would lose",
                 "Write the computation in plain torch functions.",
             )
-        return original_apply(cls, *args, **kwargs)
+        return original_apply.__get__(None, cls)(*args, **kwargs)
 
     def enter(context: torch.autocast) -> Any:
         if listening() and context._enabled:
@@ -163,7 +163,7 @@ def refused(refuse: Callable[[str, str], Exception], listening: Callable[[], boo
         return original_manual_seed(seed)
 
     original_manual_seed = torch.manual_seed
-    original_apply: Callable[..., Any] = vars(torch.autograd.Function)["apply"].__func__
+    original_apply = vars(torch.autograd.Function)["apply"]  # a classmethod of Python, since torch 2.14 one of C
     original_enter: Callable[..., Any] = torch.autocast.__enter__
     original_from_numpy = torch.from_numpy
     with (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis
 import functools
+import os
 import re
 from pathlib import Path
 from types import CodeType, FrameType
@@ -12,8 +13,8 @@ import torch
 
 from graphnas.ir.node import Source
 
-_TORCH = str(Path(torch.__file__).parent)
-_OURS = str(Path(__file__).parent)
+_TORCH = f"{Path(torch.__file__).parent}{os.sep}"  # torchvision beside it is a user's
+_OURS = f"{Path(__file__).parent}{os.sep}"
 
 # Code that does what a user asked for elsewhere: torch, this package, importlib.
 _INNER: dict[CodeType, bool] = {}
