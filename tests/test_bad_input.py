@@ -374,7 +374,7 @@ def test_a_store_of_another_space(model: Net, counter: Path, tmp_path: Path) -> 
     kept, before = [(trial.arch, trial.metrics) for trial in study.trials], contents(folder)
     with pytest.raises(TrialError) as error:
         gn.search(other, evaluate, trials=1, workers=1, directory=folder, weights=weights)
-    parts(error, "holds a study of another space", str(folder), "Give another directory, or the same space")
+    parts(error, "holds a study with another space", str(folder), "Give another directory, or the same space")
     assert contents(folder) == before
     again = gn.search(space, evaluate, trials=1, workers=1, directory=folder, weights=weights)
     assert [(trial.arch, trial.metrics) for trial in again.trials] == kept

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from graphnas.errors import GraphError, nearest
+from graphnas.ir.closing import substitute
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Formals, Graph
 from graphnas.ir.node import Choose, Entry, Node, Ref
-from graphnas.ir.specialize import substitute
 
 # New nodes, and what later readers of the anchor's value read instead (None: the anchor, as before).
 Insertion = tuple[Sequence[Node], Ref | None]

@@ -10,10 +10,10 @@ from typing import Any
 from graphnas.errors import ArchError, ConstraintError, GraphNASError, TrialError, nearest
 from graphnas.ir import encoding, printing
 from graphnas.ir.choice import Arch, Choice, Expr, Option, choices_in
+from graphnas.ir.closing import substitute
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import ALIAS, Call, Node, Ref
-from graphnas.ir.specialize import substitute
 from graphnas.ir.values import is_boolean
 
 _SETTINGS = "graphnas.parameters"

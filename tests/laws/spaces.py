@@ -9,9 +9,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from graphnas.errors import GraphError
 from graphnas.ir.choice import Apply, Choice, Expr, Option, choices_in
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
+from graphnas.ir.hazards import check_hazards
 from graphnas.ir.node import Arg, Input, Parameter, Ref, transform
 from graphnas.ir.specialize import prune
 from tests.laws.draft import Draft
@@ -29,8 +31,19 @@ def spaces(draw: st.DrawFn, largest: int = 6) -> Graph:
 def space(rng: random.Random, largest: int = 6) -> Graph:
     """A space of up to `largest` steps; a step adds one to a dozen nodes.
 
-    It has few enough architectures to list them all, and at least one that satisfies its constraints.
+    It has few enough architectures to list them all, and at least one that satisfies its constraints. In none does a
+    write overtake a reader that is computed late: `verify` refuses these.
     """
+    while True:
+        drafted = _drafted(rng, largest)
+        try:
+            check_hazards(drafted)
+        except GraphError:
+            continue
+        return drafted
+
+
+def _drafted(rng: random.Random, largest: int) -> Graph:
     draft = Draft(rng, rng.choice((VECTORS, IMAGES)))
     names = ("x", "y") if draft.flip() else ("x",)
     draft.inputs = [Input(name, (name,), (2, *draft.kit.shape)) for name in names]
