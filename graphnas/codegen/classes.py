@@ -104,6 +104,25 @@ class Class:
 _LINES: Memory[list[str]] = Memory()
 
 
+@dataclass(frozen=True)
+class Column:
+    """The literals of all instances at one place."""
+
+    holes: Sequence[Hole]
+    texts: tuple[str, ...]
+
+    @cached_property
+    def is_fresh(self) -> bool:
+        """Whether they are built, so that no two places may share them."""
+        return any([hole.fresh for hole in self.holes])
+
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """Their values where all are positive whole numbers, else nothing."""
+        values = tuple([hole.value for hole in self.holes])
+        return values if all(type(value) is int and value > 0 for value in values) else ()
+
+
 class Unifier:
     """Makes the class of instances with equal skeletons."""
 
@@ -112,48 +131,44 @@ class Unifier:
     ) -> None:
         self._instances, self._classes, self._ties = instances, classes, ties
         self.result = Class(number, name)
-        self._columns = [instance.holes for instance in instances]
-        texts = zip(*(instance.texts for instance in instances), strict=True)
-        self._parameters: dict[str, list[Hole]] = {}
+        self._parameters: dict[str, Column] = {}
         self._attributes: list[str] = []
+        all_texts = zip(*(instance.texts for instance in instances), strict=True)
         self._texts = [
-            None if column.count(column[0]) == len(column) else self._column(place)
-            for place, column in enumerate(texts)
+            None if texts.count(texts[0]) == len(texts) else self._differing(place, texts)
+            for place, texts in enumerate(all_texts)
         ]
         self._defaults()
         self.constructions = self._constructions()
         self.result.lines = _LINES.of(self._key(), (instances[0],), self._lines)
 
     # ------------------------------------------------------------ where instances differ
-    def _column(self, place: int) -> str:
+    def _differing(self, place: int, texts: tuple[str, ...]) -> str:
         """What stands at a place at which the literals of instances differ."""
-        holes = [found[place][0] for found in self._columns]
-        in_body = self._columns[0][place][1]
-        name = self._same(holes)
+        column = Column([instance.holes[place][0] for instance in self._instances], texts)
+        in_body = self._instances[0].holes[place][1]
+        name = None if column.is_fresh else self._same(column)
         if name is None:
-            related = None if in_body else self._related(holes)
+            related = None if in_body else self._related(column)
             if related is not None:
                 return related
-            name = self._new(holes)
+            name = self._new(column)
         if in_body and name not in self._attributes:
             self._attributes.append(name)
         return f"self.{name}" if in_body else name
 
-    def _same(self, holes: list[Hole]) -> str | None:
-        """The argument that already has these values. One that is built is never shared by two places."""
-        if holes[0].fresh:
-            return None
-        texts = [hole.text for hole in holes]
-        return next((name for name, known in self._parameters.items() if [hole.text for hole in known] == texts), None)
+    def _same(self, column: Column) -> str | None:
+        """The argument that already has these values."""
+        return next((name for name, known in self._parameters.items() if known.texts == column.texts), None)
 
-    def _related(self, holes: list[Hole]) -> str | None:
+    def _related(self, column: Column) -> str | None:
         """A whole multiple or part of an argument that already is there."""
-        values = [hole.value for hole in holes]
-        if not all(type(value) is int and value > 0 for value in values):
+        values = column.sizes
+        if not values:
             return None
         for name, known in self._parameters.items():
-            others = [hole.value for hole in known]
-            if not all(type(other) is int and other > 0 for other in others):
+            others = known.sizes
+            if not others:
                 continue
             ratio = max(values[0] // others[0], 1)
             if ratio > 1 and all(value == ratio * other for value, other in zip(values, others)):
@@ -163,34 +178,36 @@ class Unifier:
                 return f"{name} // {ratio}"
         return None
 
-    def _new(self, holes: list[Hole]) -> str:
-        hints = holes[0].hints
+    def _new(self, column: Column) -> str:
+        hints = column.holes[0].hints
         name = next((hint for hint in hints if hint not in self._parameters), None)
         number = 2
         while name is None:
             candidate = f"{hints[-1]}_{number}"
             name = candidate if candidate not in self._parameters else None
             number += 1
-        self._parameters[name] = holes
+        self._parameters[name] = column
         return name
 
     def _defaults(self) -> None:
         """Arguments in order, those without a default first; a value that most instances have is the default."""
         defaults: dict[str, str | None] = {}
-        for name, holes in self._parameters.items():
-            text, count = Counter(hole.text for hole in holes).most_common(1)[0]
-            common = count * 2 > len(holes) and not any(hole.fresh for hole in holes)
+        for name, column in self._parameters.items():
+            text, count = Counter(column.texts).most_common(1)[0]
+            common = count * 2 > len(column.texts) and not column.is_fresh
             defaults[name] = text if common else None
         order = sorted(defaults, key=lambda name: defaults[name] is not None)
         self.result.parameters = {name: defaults[name] for name in order}
 
     def _constructions(self) -> dict[str, Construction]:
         """How each instance is built."""
-        found = {}
-        for place, instance in enumerate(self._instances):
-            arguments = tuple((name, self._parameters[name][place]) for name in self.result.parameters)
-            found[instance.path] = Construction(self.result.number, arguments)
-        return found
+        names = tuple(self.result.parameters)
+        rows = zip(*(self._parameters[name].holes for name in names), strict=True) if names else ()
+        arguments = [tuple(zip(names, row, strict=True)) for row in rows] or [()] * len(self._instances)
+        return {
+            instance.path: Construction(self.result.number, own)
+            for instance, own in zip(self._instances, arguments, strict=True)
+        }
 
     # ------------------------------------------------------------ source
     def _key(self) -> Hashable:
@@ -203,7 +220,7 @@ class Unifier:
 
     def _lines(self) -> list[str]:
         instance = self._instances[0]
-        texts = iter(zip(self._texts, (hole for hole, _ in self._columns[0])))
+        texts = iter(zip(self._texts, (hole for hole, _ in instance.holes)))
         init = [self._fill(code.parts, texts) for code in instance.init]
         bodies = [
             (body, [(line.indent, self._fill(line.code.parts, texts)) for line in body.lines])
