@@ -10,10 +10,10 @@ demo: .venv/ready
 	$(BIN)/python -m examples.digits
 
 test: .venv/ready
-	$(BIN)/python -m pytest -q -n 2 -m 'not slow'
+	$(BIN)/python -m pytest -q -n 2
 
 slow: .venv/ready
-	$(BIN)/python -m pytest -q -n 2 -m slow
+	$(BIN)/python -m pytest -q -n 2 tests/laws --hypothesis-profile=deep --timeout=1500
 
 check: .venv/ready
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Options and fixtures that all tests share: golden files, hypothesis profiles, the `slow` mark."""
+"""Options and fixtures that all tests share: golden files, hypothesis profiles."""
 
 from __future__ import annotations
 
@@ -22,11 +22,6 @@ settings.load_profile("ci")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Adds `--update-golden`, which writes the golden files anew instead of comparing; read the diff afterwards."""
     parser.addoption("--update-golden", action="store_true", help="rewrite the golden files")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Makes the marks known."""
-    config.addinivalue_line("markers", "slow: takes more than a few seconds; `-m 'not slow'` leaves it out")
 
 
 @pytest.fixture
