@@ -14,10 +14,10 @@ from graphnas.codegen.memory import Memory
 from graphnas.codegen.order import Order, awaited_nodes
 from graphnas.codegen.table import Table
 from graphnas.codegen.terms import Terms
-from graphnas.codegen.writes import Writes, without_write
+from graphnas.codegen.writes import Writes, without_writing
 from graphnas.errors import EmitError
+from graphnas.ir import effects
 from graphnas.ir.choice import Choice, choices_in
-from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.node import ALIAS, Arg, Call, Choose, Layer, Node, Ref, without_calls
 
 # Functions and layers that always return two values.
@@ -146,8 +146,8 @@ class _Scope(Terms):
                 return self._layer(node, node.op)
             case Choose():
                 return self._choose(node, node.op)
-            case Call(target=target):
-                return self._call(node, target)
+            case Call():
+                return self._call(node)
         raise EmitError(f"{node.where} is a {type(node.op).__name__}, which no call can run")
 
     def _made(self, node: Node, kind: str, target: str, args: Arg, kwargs: Arg, hint: str, **rest: Any) -> Item:
@@ -196,20 +196,19 @@ class _Scope(Terms):
             merge=op.merge,
         )
 
-    def _call(self, node: Node, target: str) -> Item:
-        kwargs, writing = node.kwargs, self.former.writes.is_write(node)
-        if writing and node.name in self.former.writes.out_of_place:
-            target, writing = without_write(target), False
-            kwargs = FrozenDict({key: value for key, value in kwargs.items() if key != "inplace"})
+    def _call(self, node: Node) -> Item:
+        if node.name in self.former.writes.out_of_place:
+            node = without_writing(node)
+        assert isinstance(node.op, Call)  # the caller matched it
         return self._made(
             node,
             "function",
-            target,
+            node.op.target,
             self.term(node.args),
-            self.term(kwargs),
+            self.term(node.kwargs),
             _hint(node.name),
-            writes=writing and "inplace" not in kwargs,
-            pair=target in _PAIRS,
+            writes=effects.writes(node) and "inplace" not in node.kwargs,
+            pair=node.op.target in _PAIRS,
         )
 
     def _results(self, node: Node) -> tuple[tuple[tuple[int | str, ...], int], ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from graphnas.ir import effects
+from graphnas.ir.frozen import FrozenDict, remembered
 from graphnas.ir.graph import Graph
-from graphnas.ir.node import Call, Choose, Layer, Node, refs_in
+from graphnas.ir.node import Call, Choose, Layer, Node, refs_in, tensors_in
 
 _KEPT = ("__setitem__", "__delitem__")
 
@@ -27,26 +28,23 @@ class Writes:
     layers: frozenset[str]
     copied: frozenset[str]
 
-    def is_write(self, node: Node) -> bool:
-        """Whether a node writes into its first argument."""
-        return node.name in self.all
-
 
 def find_writes(graph: Graph) -> Writes:
     """The writes of a graph.
 
-    Out of place goes what writes into a value that another live node reads, also through views and choices, although
-    nobody is `after` it. In an open graph any other reader counts, since arms run in an order of their own; in a closed
-    one those that come later. Writes into parameters, buffers and inputs are effects and stay, unless what comes later
-    wants the value as it was.
+    Out of place goes a write that nobody is `after` where somebody else wants what it overwrites: a node that reads it,
+    also through views and choices, before or behind the write, since its gradient may be computed from it; the output;
+    or the node that made it, if its gradient is computed from its result. Writes into parameters, buffers and inputs
+    are effects and stay, unless what comes later wants the value as it was.
     """
     found = [node for node in graph.nodes if effects.writes(node)]
     if not found:
         return Writes(frozenset(), frozenset(), frozenset(), frozenset())
     moved = _Moves(graph).moved(found)
     names = frozenset(node.name for node in moved)
-    writing = {node.op.path for node in found if isinstance(node.op, Layer) and node.name not in names}
-    layers = {node.name: node.op.path for node in moved if isinstance(node.op, Layer)}
+    owners = {node.name: _owner(node.op, graph) for node in found if isinstance(node.op, Layer)}
+    writing = {path for name, path in owners.items() if name not in names}
+    layers = {name: path for name, path in owners.items() if name in names}
     return Writes(
         frozenset(node.name for node in found),
         names,
@@ -55,7 +53,23 @@ def find_writes(graph: Graph) -> Writes:
     )
 
 
-def without_write(target: str) -> str:
+def _owner(layer: Layer, graph: Graph) -> str:
+    """The path of a layer; of one with several, the first."""
+    return graph.entries[layer.path].same_as or layer.path
+
+
+def without_writing(node: Node) -> Node:
+    """The node that computes the same out of place; a dropout still hands on what it is given, in evaluation."""
+    match node.op:
+        case Layer(path=path, type=kind, config=config):
+            return replace(node, op=Layer(path, kind, FrozenDict({**config, "inplace": False})))
+        case Call(target=target):
+            kwargs = {key: value for key, value in node.kwargs.items() if key != "inplace"}
+            return replace(node, op=Call(_without_write(target)), kwargs=FrozenDict(kwargs))
+    return node
+
+
+def _without_write(target: str) -> str:
     """The function that computes the same out of place: `torch.Tensor.add` for `add_`, `__add__` for `__iadd__`."""
     head, _, name = target.rpartition(".")
     if name.startswith("__i") and name.endswith("__"):
@@ -64,7 +78,7 @@ def without_write(target: str) -> str:
 
 
 class _Moves:
-    """Decides write by write, in order: what goes out of place shares no storage any more."""
+    """Decides write by write, in order: what goes out of place mostly shares no storage any more."""
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
@@ -75,7 +89,7 @@ class _Moves:
     def moved(self, found: list[Node]) -> list[Node]:
         moved = []
         for node in found:
-            if node.name not in self._awaited and self._is_wanted(node):
+            if self._is_wanted(node):
                 moved.append(node)
                 self._names.add(node.name)
         return moved
@@ -86,19 +100,52 @@ class _Moves:
             return False
         if not any(True for _ in refs_in(node.args[:1])):
             return False
-        is_state = effects.writes_state(node, self._graph)
-        if is_state and (effects.effect(node, self._graph) or self._is_followed(node)):
-            return False
         aliases = self._aliases(node)
-        if not is_state and aliases & self._graph.output_names:
-            return True
-        any_order = bool(self._graph.choices) and not is_state
-        return any(
-            any_order or self._place[reader] > self._place[node.name]
-            for name in aliases
-            for reader in self._graph.readers.get(name, ())
-            if reader != node.name and reader not in aliases
-        )
+        others = self._others(node, aliases)
+        if effects.writes_state(node, self._graph):
+            stays = effects.effect(node, self._graph) or self._is_followed(node)
+            return not stays and any(self._place[other] > self._place[node.name] for other in others)
+        if node.name in self._awaited and self._is_awaited(node, aliases):
+            return False
+        makers = (self._graph.by_name[name] for name in self._chain(node) if name in self._graph.by_name)
+        return bool(others or aliases & self._graph.output_names) or any(map(effects.keeps_result, makers))
+
+    def _others(self, node: Node, aliases: set[str]) -> list[str]:
+        """The nodes that read what a write overwrites, but those on the way to it and views."""
+        chain = self._chain(node)
+        readers = {reader: None for name in aliases for reader in self._graph.readers.get(name, ())}
+        return [
+            name
+            for name in readers
+            if name != node.name and name not in chain and not aliases.isdisjoint(_read(self._graph.by_name[name]))
+            if effects.writes(self._graph.by_name[name]) or not self._shares(self._graph.by_name[name])
+        ]
+
+    def _chain(self, node: Node) -> set[str]:
+        """The value that a node writes into, and those that this is a view of or written over."""
+        found: set[str] = set()
+        waiting = _sources(node)
+        while waiting:
+            name = waiting.pop()
+            source = self._graph.by_name.get(name)
+            if name not in found and source is not None and self._shares(source):
+                waiting += _sources(source)
+            found.add(name)
+        return found
+
+    def _is_awaited(self, node: Node, aliases: set[str]) -> bool:
+        """Whether one who is after a write reads the memory that it writes into."""
+        memory = aliases | self._behind(node)
+        for reader in self._graph.nodes:
+            waiting = list(reader.after) if reader.after and not memory.isdisjoint(_read(reader)) else []
+            while waiting:
+                name = waiting.pop()
+                earlier = self._graph.by_name.get(name)
+                if name == node.name:
+                    return True
+                if earlier is not None and isinstance(earlier.op, Choose):
+                    waiting += [ref.name for ref in earlier.refs]
+        return False
 
     def _aliases(self, node: Node) -> set[str]:
         """The values that may share the storage that a node writes into, but for its own result."""
@@ -117,20 +164,31 @@ class _Moves:
 
     def _is_followed(self, node: Node) -> bool:
         """Whether a write into what a write gives must stay: `mean.mul_(0.9).add_(x)` is one update."""
+        behind = [self._graph.by_name[name] for name in self._behind(node)]
+        return any(
+            later.name in self._awaited or (effects.writes(later) and effects.effect(later, self._graph))
+            for later in behind
+        )
+
+    def _behind(self, node: Node) -> set[str]:
+        """The result of a write, and the values that share its storage in turn."""
         waiting, found = [node.name], set[str]()
         while waiting:
             name = waiting.pop()
-            later = self._graph.by_name[name]
-            if name in self._awaited or (effects.writes(later) and effects.effect(later, self._graph)):
-                return True
             if name not in found:
                 found.add(name)
                 readers = (self._graph.by_name[reader] for reader in self._graph.readers.get(name, ()))
                 waiting += [reader.name for reader in readers if self._shares(reader) and name in _sources(reader)]
-        return False
+        return found
 
     def _shares(self, node: Node) -> bool:
-        return node.name not in self._names and effects.shares_storage(node)
+        return effects.shares_storage(without_writing(node) if node.name in self._names else node)
+
+
+@remembered
+def _read(node: Node) -> frozenset[str]:
+    """The values that a node reads, not merely their sizes."""
+    return frozenset(ref.name for ref in tensors_in((node.args, node.kwargs)))
 
 
 def _sources(node: Node) -> list[str]:

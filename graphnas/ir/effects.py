@@ -83,6 +83,18 @@ def shares_storage(node: Node) -> bool:
             return False
 
 
+def keeps_result(node: Node) -> bool:
+    """Whether the gradient of a node is computed from its result, which nothing may be written into then."""
+    match node.op:
+        case Call(target=name):
+            known = name in targets.KEPT_RESULTS
+        case Layer(type=name):
+            known = name in targets.KEPT_RESULT_LAYERS
+        case _:
+            return False
+    return known or (name in targets.KEPT_WRITES and writes(node))
+
+
 def writes_state(node: Node, graph: Graph) -> bool:
     """Whether a node changes a parameter, a buffer or an input of the network, also through views."""
     if not writes(node):

@@ -273,6 +273,24 @@ def refs_in(tree: Arg) -> Iterator[Ref]:
         yield from refs_in((tree.start, tree.stop, tree.step))
 
 
+def tensors_in(tree: Arg) -> Iterator[Ref]:
+    """The references whose values, not merely whose sizes, an argument tree reads."""
+    match tree:
+        case Ref():
+            yield tree
+        case tuple():
+            for item in tree:
+                yield from tensors_in(item)
+        case FrozenDict():
+            yield from tensors_in(tuple(tree.values()))
+        case List():
+            yield from tensors_in(tree.items)
+        case Slice():
+            yield from tensors_in((tree.start, tree.stop, tree.step))
+        case Apply():
+            yield from tensors_in(tree.args)
+
+
 def transform(tree: Arg, leaf: Callable[[Any], Any]) -> Arg:
     """The tree with `leaf` applied to every leaf; unchanged subtrees stay the same objects.
 

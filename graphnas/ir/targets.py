@@ -444,3 +444,28 @@ VIEW_LAYERS = _names(
     AlphaDropout Dropout Dropout1d Dropout2d Dropout3d FeatureAlphaDropout Flatten Identity Unflatten
     """,
 )
+
+# Their gradient is computed from their result, so that nothing may be written into it afterwards.
+KEPT_RESULTS = frozenset().union(
+    *(
+        _names(
+            module,
+            """
+            amax amin celu_ copysign copysign_ cumprod cumprod_ dist elu_ exp exp2 exp2_ exp_ expm1 expm1_
+            gumbel_softmax hypot hypot_ ldexp ldexp_ leaky_relu_ log_softmax logcumsumexp logsumexp max
+            median min nanmedian norm pow pow_ prod reciprocal reciprocal_ relu relu_ rrelu_ rsqrt rsqrt_
+            scaled_dot_product_attention selu_ sgn sgn_ sigmoid sigmoid_ softmax softmin sqrt sqrt_ std
+            tan tan_ tanh tanh_
+            """,
+        )
+        for module in ("torch", "torch.Tensor", "torch.nn.functional", "torch._C._nn", "torch.special")
+    ),
+    _names("torch.Tensor", "__pow__ __rpow__ __ipow__"),
+)
+
+KEPT_RESULT_LAYERS = _names("torch.nn", "LogSoftmax ReLU Sigmoid Softmax Softmax2d Softmin Tanh")
+
+# In place, these compute their gradient from the result as well.
+KEPT_WRITES = _names("torch.nn", "CELU ELU LeakyReLU RReLU SELU").union(
+    _names("torch.nn.functional", "celu elu leaky_relu rrelu selu")
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from graphnas.analysis.elastic import elastic
@@ -18,12 +18,11 @@ from graphnas.ir.node import (
     Choose,
     Frame,
     Layer,
-    List,
     Node,
     Param,
     Ref,
-    Slice,
     Source,
+    tensors_in,
     transform,
     without_calls,
 )
@@ -232,24 +231,6 @@ def _read_outside(graph: Graph, nodes: list[Node]) -> tuple[Ref, ...]:
     outside = [graph.by_name[name] for name in readers if name not in inside]
     refs = (*(ref for node in outside for ref in tensors_in((node.args, node.kwargs))), *graph.reads)
     return tuple(dict.fromkeys(ref for ref in refs if ref.name in inside))
-
-
-def tensors_in(tree: Arg) -> Iterator[Ref]:
-    """The references whose values, not merely whose sizes, an argument tree reads."""
-    match tree:
-        case Ref():
-            yield tree
-        case tuple():
-            for item in tree:
-                yield from tensors_in(item)
-        case FrozenDict():
-            yield from tensors_in(tuple(tree.values()))
-        case List():
-            yield from tensors_in(tree.items)
-        case Slice():
-            yield from tensors_in((tree.start, tree.stop, tree.step))
-        case Apply():
-            yield from tensors_in(tree.args)
 
 
 def _common(nodes: list[Node]) -> Expr | None:

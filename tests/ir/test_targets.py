@@ -6,6 +6,7 @@ import importlib
 import inspect
 import math
 import operator
+from typing import Any
 
 import pytest
 import torch
@@ -190,3 +191,23 @@ def test_what_draws_random_numbers_is_in_the_table() -> None:
             if not torch.equal(before, torch.get_rng_state()):
                 missed.append(name)
     assert missed == []
+
+
+UNARY = [
+    getattr(torch, name)
+    for name in ["exp", "expm1", "relu", "rsqrt", "sigmoid", "sqrt", "tan", "tanh", "reciprocal", "abs", "sin", "log"]
+]
+UNARY += [
+    getattr(torch.nn.functional, name)
+    for name in ["gelu", "silu", "hardswish", "hardtanh", "leaky_relu", "elu", "softplus"]
+]
+
+
+@pytest.mark.parametrize("function", UNARY, ids=lambda function: function.__name__)
+def test_results_that_gradients_need_are_known(function: Any) -> None:
+    saved: list[Any] = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: saved.append(tensor), lambda _: None):
+        result = function(torch.rand(3, requires_grad=True) + 0.5)
+    keeps = any(tensor.data_ptr() == result.data_ptr() for tensor in saved)
+    spellings = {f"{home}.{function.__name__}" for home in ("torch", "torch.Tensor", "torch.nn.functional")}
+    assert (spellings <= targets.KEPT_RESULTS) == keeps

@@ -1,0 +1,151 @@
+"""Writes that a rule brings near others who want what they overwrite: child and supernet agree, in everything."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import graphnas as gn
+from graphnas.ir.sampling import enumerate_archs
+from tests.laws.networks import MOBILENET, RESNET_18, Network, run, same
+
+
+class Net(nn.Module):
+    """Layers of which the networks below are made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 3, padding=1)
+        self.conv = nn.Conv2d(4, 4, 3, padding=1)
+        self.pool = nn.AvgPool2d(1)
+        self.act = nn.GELU()
+        self.relu = nn.ReLU(inplace=True)
+        self.drop = nn.Dropout(0.3, inplace=True)
+        self.out = nn.Conv2d(4, 2, 1)
+
+
+class ReadBefore(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.stem(x)
+        a = self.conv(h)  # keeps h for its backward
+        return self.out(a + self.act(h))
+
+
+class ReadBehind(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.stem(x)
+        b = self.act(h)
+        return self.out(self.conv(h) + b)
+
+
+class OfAView(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.stem(x)
+        b = self.act(h.flatten(2)).unflatten(2, (8, 8))
+        return self.out(self.conv(h) + b)
+
+
+class ViewReadBehind(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.stem(x)
+        view = h.transpose(2, 3)
+        b = self.act(h)
+        return self.out(self.conv(view) + b)
+
+
+class WrittenBehind(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.stem(x)
+        b = self.act(self.conv(h))
+        b += h
+        return self.out(b)
+
+
+class DroppedBehind(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.drop(self.act(self.stem(x))))
+
+
+class DroppedBehindAView(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.drop(self.act(self.stem(x)).transpose(2, 3)))
+
+
+ALTERNATIVES: dict[str, Callable[[object], nn.Module]] = {
+    "relu, drop in place": lambda site: nn.Sequential(nn.ReLU(), nn.Dropout(0.1, inplace=True)),
+    "relu in place, drop in place": lambda site: nn.Sequential(nn.ReLU(inplace=True), nn.Dropout(0.1, inplace=True)),
+    "drop in place": lambda site: nn.Dropout(0.1, inplace=True),
+    "relu in place": lambda site: nn.ReLU(inplace=True),
+    "silu in place": lambda site: nn.SiLU(inplace=True),
+    "leaky in place": lambda site: nn.LeakyReLU(0.1, inplace=True),
+    "relu": lambda site: nn.ReLU(),
+    "sigmoid": lambda site: nn.Sigmoid(),
+    "softmax": lambda site: nn.Softmax(1),
+}
+NETS = (ReadBefore, ReadBehind, OfAView, ViewReadBehind, WrittenBehind, DroppedBehind, DroppedBehindAView)
+X = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+
+
+def check(space: gn.Graph, weights: dict[str, Tensor], x: Tensor, archs: list[gn.Arch]) -> None:
+    """Values, gradients, state and random numbers of every child are the supernet's."""
+    supernet = gn.build(space, weights=weights)
+    held = {name: tensor.clone() for name, tensor in supernet.state_dict().items()}
+    for arch, training in itertools.product(archs, (False, True)):
+        child = gn.build(gn.specialize(space, arch), weights=held)
+        ours = run(child, held, x, training=training)
+        drawn = torch.get_rng_state()
+        theirs = run(supernet, held, x, training=training, plan=arch)
+        assert torch.equal(torch.get_rng_state(), drawn), (arch, training)
+        assert same(ours.output, theirs.output), (arch, training)
+        for name, tensor in ours.state.items():
+            assert same(tensor, theirs.state[name]), (arch, training, name)
+        for name, gradient in ours.gradients.items():
+            assert same(gradient, theirs.gradients[name]), (arch, training, name)
+
+
+@pytest.mark.parametrize("option", ALTERNATIVES)
+@pytest.mark.parametrize("net", NETS)
+def test_child_and_supernet_agree(net: type[Net], option: str) -> None:
+    torch.manual_seed(0)
+    model = net()
+    space = gn.mutate(gn.trace(model, X), gn.Swap("act", {"other": ALTERNATIVES[option]}))
+    check(space, model.state_dict(), X, list(enumerate_archs(space)))
+
+
+@pytest.mark.parametrize("network", [RESNET_18, MOBILENET], ids=repr)
+def test_in_place_dropout_behind_a_relu(network: Network) -> None:
+    kind = nn.ReLU if network is RESNET_18 else nn.Hardswish
+    x = network.example(*network.traced)
+    rule = gn.Swap(kind, {"other": ALTERNATIVES["relu, drop in place"]}, label="act")
+    space = gn.mutate(gn.trace(network.model(), x), rule)
+    check(space, network.model().state_dict(), x, [{"act": "original"}, {"act": "other"}])
+
+
+def test_relu_before_the_in_place_dropout_of_the_original() -> None:
+    x = MOBILENET.example(*MOBILENET.traced)
+    space = gn.mutate(gn.trace(MOBILENET.model(), x), gn.Swap(nn.Hardswish, {"relu": nn.ReLU(inplace=True)}, "act"))
+    check(space, MOBILENET.model().state_dict(), x, [{"act": "original"}, {"act": "relu"}])
+
+
+class CalledTwice(Net):
+    """A layer in place; the second call's input is read behind it, the first one's before it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.stem(x)
+        a = self.pool(h)
+        h = self.conv(a + self.relu(h))
+        b = self.relu(h)
+        return self.out(b * 2 + h)
+
+
+def test_one_layer_writes_at_one_call_and_must_not_at_another() -> None:
+    torch.manual_seed(0)
+    model = CalledTwice()
+    space = gn.mutate(gn.trace(model, X), gn.Swap("pool", {"same": nn.Identity}))
+    supernet = gn.build(space, weights=model.state_dict()).eval()
+    assert torch.equal(supernet(X, plan={"pool": "original"}), model.eval()(X))
+    check(space, model.state_dict(), X, list(enumerate_archs(space)))
