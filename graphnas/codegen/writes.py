@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from graphnas.ir import effects
 from graphnas.ir.frozen import FrozenDict, remembered
 from graphnas.ir.graph import Graph
-from graphnas.ir.node import Call, Choose, Layer, Node, refs_in, tensors_in
+from graphnas.ir.node import Call, Choose, Layer, Node, refs_in
 
 _KEPT = ("__setitem__", "__delitem__")
 
@@ -188,7 +188,7 @@ class _Moves:
 @remembered
 def _read(node: Node) -> frozenset[str]:
     """The values that a node reads, not merely their sizes."""
-    return frozenset(ref.name for ref in tensors_in((node.args, node.kwargs)))
+    return frozenset(ref.name for ref in refs_in((node.args, node.kwargs), sizes=False))
 
 
 def _sources(node: Node) -> list[str]:

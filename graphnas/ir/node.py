@@ -252,43 +252,26 @@ class Entry:
 
 
 # ---------------------------------------------------------------- walking argument trees
-def refs_in(tree: Arg) -> Iterator[Ref]:
-    """The references in an argument tree, in order of appearance, with repeats."""
+def refs_in(tree: Arg, sizes: bool = True) -> Iterator[Ref]:
+    """The references in an argument tree, in order of appearance, with repeats; those of sizes only if asked for."""
     kind = type(tree)
     if kind is Ref:
         yield tree
     elif kind is tuple:
         for item in tree:
-            yield from refs_in(item)
+            yield from refs_in(item, sizes)
     elif kind is FrozenDict:
         for item in tree.values():
-            yield from refs_in(item)
+            yield from refs_in(item, sizes)
     elif kind is Size:
-        yield tree.of
+        if sizes:
+            yield tree.of
     elif kind is Apply:
-        yield from refs_in(tree.args)
+        yield from refs_in(tree.args, sizes)
     elif kind is List:
-        yield from refs_in(tree.items)
+        yield from refs_in(tree.items, sizes)
     elif kind is Slice:
-        yield from refs_in((tree.start, tree.stop, tree.step))
-
-
-def tensors_in(tree: Arg) -> Iterator[Ref]:
-    """The references whose values, not merely whose sizes, an argument tree reads."""
-    match tree:
-        case Ref():
-            yield tree
-        case tuple():
-            for item in tree:
-                yield from tensors_in(item)
-        case FrozenDict():
-            yield from tensors_in(tuple(tree.values()))
-        case List():
-            yield from tensors_in(tree.items)
-        case Slice():
-            yield from tensors_in((tree.start, tree.stop, tree.step))
-        case Apply():
-            yield from tensors_in(tree.args)
+        yield from refs_in((tree.start, tree.stop, tree.step), sizes)
 
 
 def transform(tree: Arg, leaf: Callable[[Any], Any]) -> Arg:

@@ -22,7 +22,7 @@ from graphnas.ir.node import (
     Param,
     Ref,
     Source,
-    tensors_in,
+    refs_in,
     transform,
     without_calls,
 )
@@ -216,7 +216,7 @@ def _block(frame: Frame, scope: tuple[Frame, ...], nodes: list[Node], facts: _Fa
 def _given(graph: Graph, nodes: list[Node]) -> tuple[Ref, ...]:
     """What the nodes read from outside: tensors that they compute with, neither parameters nor mere sizes."""
     inside = {node.name for node in nodes}
-    refs = (ref for node in nodes for ref in tensors_in((node.args, node.kwargs)))
+    refs = (ref for node in nodes for ref in refs_in((node.args, node.kwargs), sizes=False))
     return tuple(dict.fromkeys(ref for ref in refs if ref.name not in inside and not _parameter(graph, ref)))
 
 
@@ -229,7 +229,7 @@ def _read_outside(graph: Graph, nodes: list[Node]) -> tuple[Ref, ...]:
     inside = {node.name for node in nodes}
     readers = dict.fromkeys(reader for node in nodes for reader in graph.readers.get(node.name, ()))
     outside = [graph.by_name[name] for name in readers if name not in inside]
-    refs = (*(ref for node in outside for ref in tensors_in((node.args, node.kwargs))), *graph.reads)
+    refs = (*(ref for node in outside for ref in refs_in((node.args, node.kwargs), sizes=False)), *graph.reads)
     return tuple(dict.fromkeys(ref for ref in refs if ref.name in inside))
 
 
