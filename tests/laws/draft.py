@@ -46,6 +46,7 @@ class Draft:
         scope: the module call that nodes are being added to.
         choices: by label.
         effects: names of nodes that live without a reader.
+        wide: names of nodes whose number of channels a choice decides.
     """
 
     rng: random.Random
@@ -58,6 +59,7 @@ class Draft:
     scope: tuple[Frame, ...] = ()
     choices: dict[str, Choice] = field(default_factory=dict)
     effects: set[str] = field(default_factory=set)
+    wide: set[str] = field(default_factory=set)
     names: set[str] = field(default_factory=lambda: {""})
 
     # ---------------------------------------------------------------- decisions

@@ -48,7 +48,8 @@ def addition(draft: Draft) -> None:
 
 def again(draft: Draft) -> None:
     """A layer that the current scope has called before, called once more."""
-    called = [n for n in draft.nodes if isinstance(n.op, Layer) and n.scope == draft.scope]
+    here = [node for node in draft.nodes if isinstance(node.op, Layer) and node.scope == draft.scope]
+    called = [node for node in here if node.name not in draft.wide]
     if not called:
         return layer(draft)
     first = draft.one_of(called)
@@ -165,8 +166,9 @@ def width_choice(draft: Draft) -> None:
     """Two layers with a number of channels between them that a choice decides."""
     kit = draft.kit
     width = draft.number("width", (4, 8, 6))
-    value = draft.layer("wide", kit.mix(kit.channels, width), draft.value(), hidden=True)
-    value = draft.layer("activation", RELU, value, hidden=True)
+    wide = draft.layer("wide", kit.mix(kit.channels, width), draft.value(), hidden=True)
+    value = draft.layer("activation", RELU, wide, hidden=True)
+    draft.wide |= {wide.name, value.name}
     draft.layer("narrow", kit.mix(width, kit.channels), value)
 
 
