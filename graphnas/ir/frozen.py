@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from functools import wraps
 from typing import Any, NoReturn, TypeVar
 
@@ -37,6 +38,17 @@ class FrozenDict(dict[K, V]):
 
     def __repr__(self) -> str:
         return dict.__repr__(self)
+
+
+class Remembering:
+    """A base for dataclasses that keep what was worked out about them, as `remembered` does.
+
+    Copied or pickled they take their fields along and nothing else: what is kept may hold identities, which mean
+    something else in another process.
+    """
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {field.name: self.__dict__[field.name] for field in fields(self)}  # type: ignore[arg-type]
 
 
 def remembered(function: Callable[[T], R]) -> Callable[[T], R]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from graphnas.errors import GraphError, nearest
 from graphnas.ir import counting, liveness, printing
 from graphnas.ir.choice import Choice, Expr, choices_in
-from graphnas.ir.frozen import FrozenDict
+from graphnas.ir.frozen import FrozenDict, Remembering
 from graphnas.ir.node import Arg, Entry, Input, Node, Parameter, Ref, refs_in, without_calls
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ Formals = FrozenDict[tuple[str, int], FrozenDict[Ref, str]]
 
 
 @dataclass(frozen=True)
-class Graph:
+class Graph(Remembering):
     """A network as data.
 
     Attributes:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from graphnas.errors import GraphError
 from graphnas.ir.choice import FUNCTIONS, Apply, Arch, Choice, Expr, choices_in
-from graphnas.ir.frozen import FrozenDict
+from graphnas.ir.frozen import FrozenDict, Remembering
 
 # An argument tree: None, bool, int, float, complex, str, Ellipsis, Ref, Expr, Constant, Device, tuple, List, Slice,
 # and FrozenDict with constant keys.
@@ -137,7 +137,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Node:
+class Node(Remembering):
     """One step of the network.
 
     Attributes:
@@ -226,7 +226,7 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Entry:
+class Entry(Remembering):
     """A row of the module table: one registered module, parameter or buffer, in registration order.
 
     Attributes:

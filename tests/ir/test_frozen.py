@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import copy
+import pickle
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any
 
+import pytest
+
+from graphnas.codegen.emit import emit
 from graphnas.ir.frozen import FrozenDict, remembered
 from graphnas.ir.node import Call, Node
+from graphnas.ir.specialize import default, specialize
+from tests.ir.graphs import space
 
 
 def test_a_fact_is_worked_out_once_for_each_object() -> None:
@@ -29,3 +38,17 @@ def test_facts_of_one_object_do_not_mix() -> None:
     settings = FrozenDict({"b": 1, "a": 2})
     assert (first(settings), second(settings)) == (2, ["a", "b"])
     assert settings == {"a": 2, "b": 1}
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda item: pickle.loads(pickle.dumps(item))])
+def test_a_copy_takes_along_the_fields_alone(duplicate: Callable[[Any], Any]) -> None:
+    """What is kept about an object may hold identities of others, and a copy's parts have their own."""
+    graph = space()
+    text = emit(specialize(graph, default(graph)))
+    assert any(vars(node).keys() - {field.name for field in fields(node)} for node in graph.nodes)
+    for item in (graph, *graph.nodes, *graph.modules):
+        copied = duplicate(item)
+        assert copied == item
+        assert vars(copied).keys() == {field.name for field in fields(item)}
+    copied = duplicate(graph)
+    assert emit(specialize(copied, default(copied))) == text
