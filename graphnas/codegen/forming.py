@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from graphnas.codegen.code import Local
-from graphnas.codegen.form import Form, Item, Root
+from graphnas.codegen.form import Form, Item, Literal, Root
 from graphnas.codegen.keys import Keys
 from graphnas.codegen.layout import Conditions, Layout, Region, conditions, when_of
 from graphnas.codegen.literals import as_name, literal
@@ -17,7 +17,7 @@ from graphnas.codegen.terms import Terms
 from graphnas.codegen.writes import Writes, without_writing
 from graphnas.errors import EmitError
 from graphnas.ir import effects
-from graphnas.ir.choice import Choice, choices_in
+from graphnas.ir.choice import Apply, Choice, choices_in
 from graphnas.ir.node import ALIAS, Arg, Call, Choose, Layer, Node, Ref, without_calls
 
 # Functions and layers that always return two values.
@@ -56,6 +56,7 @@ class _Scope(Terms):
         self.former = former
         self.items: list[Item] = []
         self.order = Order(self.layout, region, former.awaited)
+        self.under: dict[int, tuple[Arg, ...]] = {}  # a value that is not always computed → where it is
 
     def form(self) -> Form:
         """Forms inputs, items and result, in this order."""
@@ -68,6 +69,8 @@ class _Scope(Terms):
                 self.known[Ref(item.name)] = self.term(item.args[0])
                 continue
             made = self._module(item) if isinstance(item, Region) else self._node(item)
+            if made.when:
+                self.under |= {index: made.when for _, index in made.results}
             self.items.append(made if self.layout.demands is None else self.order.placed(item, made, len(self.items)))
         self.order.check_effects()
         self.where = f"the result of {where}"
@@ -99,8 +102,16 @@ class _Scope(Terms):
     def _result(self) -> Arg:
         if self.region.parent is None:
             return self.term(self.layout.graph.output)
-        outputs = tuple(self.term(ref) for ref in self.region.outputs)
+        outputs = tuple(self._handed(ref) for ref in self.region.outputs)
         return outputs[0] if len(outputs) == 1 else outputs
+
+    def _handed(self, ref: Ref, when: tuple[Arg, ...] = ()) -> Arg:
+        """A value for another call that runs under the conditions `when`: None where it has not been computed."""
+        term = self.term(ref)
+        needed = self.under.get(term.index, ()) if isinstance(term, Local) else ()
+        for condition in reversed([condition for condition in needed if condition not in when]):
+            term = Apply("if", (condition, term, Literal("None")))
+        return term
 
     def _uncertain(self, region: Region, refs: Iterable[Ref]) -> Iterator[int]:
         """The places of the values that a call may not need, or that those around it may not need of it."""
@@ -112,7 +123,8 @@ class _Scope(Terms):
         target = self.table.access(self.region.path, inner.path, self.where)
         inputs, outputs = list(inner.inputs), list(inner.outputs)
         variant = self.former.variants[inner]
-        arguments = self.term(tuple(inputs))
+        when = self._when(when_of(inner))
+        arguments = tuple(self._handed(ref, when) for ref in inputs)
         results = tuple((() if len(outputs) == 1 else (place,), self.number(ref)) for place, ref in enumerate(outputs))
         return Item(
             kind="module",
@@ -120,7 +132,7 @@ class _Scope(Terms):
             args=arguments,
             results=results,
             hint=self._attribute(inner.path),
-            when=self._when(when_of(inner)),
+            when=when,
             plan=inner.plan,
             container=None if variant else self._container(inner.path),
             thunks=tuple(self._uncertain(inner, inputs)),
