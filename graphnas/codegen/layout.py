@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from graphnas.ir.choice import Apply, Expr
+from graphnas.ir.choice import Expr, conjuncts
 from graphnas.ir.demand import Demands
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
@@ -112,14 +112,7 @@ def outline(graph: Graph) -> Layout:
 
 def conditions(node: Node) -> Conditions:
     """The conditions under which a node runs, one by one."""
-    return _conjuncts(node.when) if node.when is not None else ()
-
-
-def _conjuncts(condition: Expr) -> Conditions:
-    match condition:
-        case Apply("and", (first, second)):
-            return (*_conjuncts(first), *_conjuncts(second))
-    return (condition,)
+    return conjuncts(node.when)
 
 
 def _nest(layout: Layout) -> None:

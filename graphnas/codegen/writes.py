@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from graphnas.ir import effects
+from graphnas.ir.choice import Apply, Expr, exclude
 from graphnas.ir.frozen import FrozenDict, remembered
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import Call, Choose, Layer, Node, refs_in
@@ -35,7 +36,8 @@ def find_writes(graph: Graph) -> Writes:
     Out of place goes a write that nobody is `after` where somebody else wants what it overwrites: a node that reads it,
     also through views and choices, before or behind the write, since its gradient may be computed from it; the output;
     or the node that made it, if its gradient is computed from its result. Writes into parameters, buffers and inputs
-    are effects and stay, unless what comes later wants the value as it was.
+    are effects and stay, unless what comes later wants the value as it was. What only runs where a write does not,
+    as in the other mode, wants nothing of it.
     """
     found = [node for node in graph.nodes if effects.writes(node)]
     if not found:
@@ -118,18 +120,19 @@ class _Moves:
             name
             for name in readers
             if name != node.name and name not in chain and not aliases.isdisjoint(_read(self._graph.by_name[name]))
+            if not exclude(self._graph.by_name[name].when, node.when)
             if effects.writes(self._graph.by_name[name]) or not self._shares(self._graph.by_name[name])
         ]
 
     def _chain(self, node: Node) -> set[str]:
         """The value that a node writes into, and those that this is a view of or written over."""
         found: set[str] = set()
-        waiting = _sources(node)
+        waiting = _sources(node, node.when)
         while waiting:
             name = waiting.pop()
             source = self._graph.by_name.get(name)
             if name not in found and source is not None and self._shares(source):
-                waiting += _sources(source)
+                waiting += _sources(source, node.when)
             found.add(name)
         return found
 
@@ -157,9 +160,8 @@ class _Moves:
                 continue
             found.add(name)
             source = self._graph.by_name.get(name)
-            waiting += _sources(source) if source is not None and self._shares(source) else ()
-            readers = (self._graph.by_name[reader] for reader in self._graph.readers.get(name, ()))
-            waiting += [reader.name for reader in readers if self._shares(reader) and name in _sources(reader)]
+            waiting += _sources(source, node.when) if source is not None and self._shares(source) else ()
+            waiting += self._handed_on(name, node.when)
         return found
 
     def _is_followed(self, node: Node) -> bool:
@@ -177,9 +179,13 @@ class _Moves:
             name = waiting.pop()
             if name not in found:
                 found.add(name)
-                readers = (self._graph.by_name[reader] for reader in self._graph.readers.get(name, ()))
-                waiting += [reader.name for reader in readers if self._shares(reader) and name in _sources(reader)]
+                waiting += self._handed_on(name, node.when)
         return found
+
+    def _handed_on(self, name: str, when: Expr | None) -> list[str]:
+        """The readers of a value whose results may be its storage, where a condition holds."""
+        readers = (self._graph.by_name[reader] for reader in self._graph.readers.get(name, ()))
+        return [reader.name for reader in readers if self._shares(reader) and name in _sources(reader, when)]
 
     def _shares(self, node: Node) -> bool:
         return effects.shares_storage(without_writing(node) if node.name in self._names else node)
@@ -191,6 +197,10 @@ def _read(node: Node) -> frozenset[str]:
     return frozenset(ref.name for ref in refs_in((node.args, node.kwargs), sizes=False))
 
 
-def _sources(node: Node) -> list[str]:
-    """The values whose storage a node's result may be."""
-    return [ref.name for ref in refs_in(node.args if isinstance(node.op, Choose) else node.args[:1])]
+def _sources(node: Node, when: Expr | None) -> list[str]:
+    """The values whose storage a node's result may be, where a condition holds."""
+    given = node.args if isinstance(node.op, Choose) else node.args[:1]
+    if node.condition is not None:
+        sides = (node.condition, Apply("not", (node.condition,)))
+        given = tuple([arg for side, arg in zip(sides, given, strict=True) if not exclude(side, when)])
+    return [ref.name for ref in refs_in(given)]

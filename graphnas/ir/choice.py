@@ -216,6 +216,22 @@ def conjunction(first: Expr | None, second: Expr | None) -> Expr | None:
     return first if second is None else first & second
 
 
+def conjuncts(condition: Expr | None) -> tuple[Expr, ...]:
+    """The conditions that must all hold where this one does, one by one."""
+    match condition:
+        case None:
+            return ()
+        case Apply("and", (first, second)):
+            return (*conjuncts(first), *conjuncts(second))
+    return (condition,)
+
+
+def exclude(first: Expr | None, second: Expr | None) -> bool:
+    """Whether two conditions never hold together: one demands what the other denies."""
+    mine, theirs = conjuncts(first), conjuncts(second)
+    return any(Apply("not", (one,)) in theirs for one in mine) or any(Apply("not", (one,)) in mine for one in theirs)
+
+
 def choices_in(tree: Any) -> Iterator[Choice]:
     """The choices that a value depends on, in order of appearance, with repeats."""
     match tree:

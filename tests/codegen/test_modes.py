@@ -73,7 +73,7 @@ class Auxiliary(nn.Module):
         return x if given is None else x + given
 
 
-@pytest.mark.parametrize("make", [CountingLate, Auxiliary])
+@pytest.mark.parametrize("make", [Counting, CountingLate, Twice, Auxiliary])
 def test_modes_keep_what_is_theirs(make: type[nn.Module]) -> None:
     torch.manual_seed(0)
     model = make()
