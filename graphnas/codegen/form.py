@@ -18,6 +18,18 @@ class Literal:
     value: Any = None
 
 
+class Pairs(FrozenDict[Any, Any]):
+    """A dict among terms: in another order, or with a key that is `True` and not 1, it is other source."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, dict) and dict.__eq__(self, other) and [*map(repr, self)] == [*map(repr, other)]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = FrozenDict.__hash__
+
+
 @dataclass(frozen=True, slots=True)
 class Plan(Expr):
     """What the plan says for a label."""

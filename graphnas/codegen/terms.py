@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphnas.codegen.code import Local
-from graphnas.codegen.form import Attribute, Literal, Plan
+from graphnas.codegen.form import Attribute, Literal, Pairs, Plan
 from graphnas.codegen.layout import Layout, Region
 from graphnas.codegen.literals import as_name, literal
 from graphnas.codegen.table import Table
@@ -58,7 +58,7 @@ class Terms:
         if tree is None or kind in _ATOMS:
             return Literal(literal(tree, self.where))
         if kind is FrozenDict:
-            return FrozenDict({key: self.term(item) for key, item in tree.items()}) if tree else tree
+            return Pairs({key: self.term(item) for key, item in tree.items()}) if tree else tree
         match tree:
             case List(items=items):
                 return List(self.term(items))

@@ -7,6 +7,7 @@ import errno
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ import torch
 from torch import Tensor, nn
 
 import graphnas as gn
+from graphnas.ir.frozen import FrozenDict
+from graphnas.ir.node import Ref
 from tests.models.gpt import gpt_small
 from tests.models.mobilenet_v3 import mobilenet_v3_small
 from tests.models.resnet import resnet18, resnet50
@@ -243,3 +246,11 @@ def test_names_that_are_no_identifiers_are_registered(make: Callable[[], nn.Modu
     assert torch.equal(network(x), model(x))
     assert list(network.state_dict()) == list(model.state_dict())
     assert len(list(network.parameters())) == len(list(model.parameters()))
+
+
+def test_results_keep_their_order_whatever_was_emitted_before() -> None:
+    graph = gn.trace(nn.Sequential(nn.Linear(4, 4), nn.ReLU()), torch.randn(3, 4))
+    linear, act = Ref(graph.nodes[0].name), Ref(graph.nodes[1].name)
+    for pairs in ({"a": linear, "b": act}, {"b": act, "a": linear}, {1: linear, 2: act}, {True: linear, 2: act}):
+        network = gn.build(replace(graph, output=FrozenDict(pairs)))
+        assert [*map(repr, network(torch.randn(3, 4)))] == [*map(repr, pairs)]
