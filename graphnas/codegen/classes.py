@@ -7,8 +7,11 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from torch import nn
+
 from graphnas.codegen.body import Body
 from graphnas.codegen.code import Code, Construction, Hole, Part
+from graphnas.codegen.literals import NEEDED
 from graphnas.codegen.memory import Memory
 from graphnas.codegen.wrapping import wrapped
 
@@ -24,6 +27,8 @@ class Instance:
         init: the lines of its `__init__`.
         bodies: one `forward`, and further ones of calls that differ.
         short: it is a Sequential whose `__init__` passes its children on and that has no `forward`.
+        held: the names of what it registers.
+        forwards: what the methods of its bodies are called.
     """
 
     path: str
@@ -32,6 +37,13 @@ class Instance:
     init: tuple[Code, ...]
     bodies: tuple[Body, ...]
     short: bool = False
+    held: frozenset[str] = frozenset()
+    forwards: tuple[str, ...] = ()
+
+    @cached_property
+    def attributes(self) -> frozenset[str]:
+        """What it has as a module: nothing else may be called so."""
+        return self.held | {"training", *dir(getattr(nn, self.base.removeprefix("nn.")))}
 
     @cached_property
     def skeleton(self) -> tuple[object, ...]:
@@ -147,19 +159,21 @@ class Unifier:
         """What stands at a place at which the literals of instances differ."""
         column = Column([instance.holes[place][0] for instance in self._instances], texts)
         in_body = self._instances[0].holes[place][1]
-        name = None if column.is_fresh else self._same(column)
+        taken = self._instances[0].attributes if in_body else frozenset()
+        name = None if column.is_fresh else self._same(column, taken)
         if name is None:
             related = None if in_body else self._related(column)
             if related is not None:
                 return related
-            name = self._new(column)
+            name = self._new(column, taken)
         if in_body and name not in self._attributes:
             self._attributes.append(name)
         return f"self.{name}" if in_body else name
 
-    def _same(self, column: Column) -> str | None:
+    def _same(self, column: Column, taken: frozenset[str]) -> str | None:
         """The argument that already has these values."""
-        return next((name for name, known in self._parameters.items() if known.texts == column.texts), None)
+        same = (name for name, known in self._parameters.items() if known.texts == column.texts)
+        return next((name for name in same if name not in taken), None)
 
     def _related(self, column: Column) -> str | None:
         """A whole multiple or part of an argument that already is there."""
@@ -178,13 +192,14 @@ class Unifier:
                 return f"{name} // {ratio}"
         return None
 
-    def _new(self, column: Column) -> str:
+    def _new(self, column: Column, taken: frozenset[str]) -> str:
         hints = column.holes[0].hints
-        name = next((hint for hint in hints if hint not in self._parameters), None)
+        known = {*self._parameters, *taken, *NEEDED, *(made.name for made in self._classes)}
+        name = next((hint for hint in hints if hint not in known), None)
         number = 2
         while name is None:
             candidate = f"{hints[-1]}_{number}"
-            name = candidate if candidate not in self._parameters else None
+            name = candidate if candidate not in known else None
             number += 1
         self._parameters[name] = column
         return name
@@ -233,11 +248,9 @@ class Unifier:
             lines += [f"        self.{name} = {name}" for name in self._attributes]
             for line in (*init, *("".join(map(str, code.parts)) for code in self._ties)):
                 lines += wrapped(f"        {line}")
-        for number, (body, written) in enumerate(bodies):
+        for name, (body, written) in zip(instance.forwards, bodies, strict=True):
             lines += [""] if len(lines) > 1 else []
-            lines += wrapped(
-                f"    def forward{f'_{number}' if number else ''}({', '.join(['self', *body.parameters])}):"
-            )
+            lines += wrapped(f"    def {name}({', '.join(['self', *body.parameters])}):")
             for indent, line in written:
                 lines += wrapped(f"        {'    ' * indent}{line}")
         return lines if len(lines) > 1 else [*lines, "    pass"]

@@ -16,7 +16,7 @@ from graphnas.codegen.example import main_lines
 from graphnas.codegen.form import Form, Item
 from graphnas.codegen.forming import Former
 from graphnas.codegen.layout import Layout, outline
-from graphnas.codegen.literals import identifier
+from graphnas.codegen.literals import NEEDED, identifier
 from graphnas.codegen.memory import Memory
 from graphnas.codegen.signature import root_of
 from graphnas.codegen.table import SEQUENTIAL, Table
@@ -61,7 +61,7 @@ def emit(graph: Graph, guards: bool = True, arch: Arch | None = None, weights: s
 class _Emission:
     def __init__(self, graph: Graph, guards: bool) -> None:
         self._graph, self._guards = graph, guards
-        identifier(graph.name, "the root class")
+        self._root_name = _free(identifier(graph.name, "the root class"), set())
         self._layout: Layout = outline(graph)
         self._writes: Writes = find_writes(graph)
         self._table = Table(self._layout)
@@ -102,7 +102,7 @@ class _Emission:
         ]
         for level in sorted({height(row.path) for row in rows}):
             self._level([row for row in rows if height(row.path) == level])
-        self._unify([self._instance(self._table.entries[""])], self._graph.name, self._builder.ties())
+        self._unify([self._instance(self._table.entries[""])], self._root_name, self._builder.ties())
 
     def _level(self, rows: list[Entry]) -> None:
         groups: dict[tuple[object, ...], list[Instance]] = {}
@@ -116,12 +116,7 @@ class _Emission:
             self._unify(instances, self._name(instances[0].name), [])
 
     def _name(self, wanted: str) -> str:
-        taken = {known.name for known in self._classes} | {self._graph.name}
-        name, number = wanted, 1
-        while name in taken:
-            number += 1
-            name = f"{wanted}{number}"
-        return name
+        return _free(wanted, {known.name for known in self._classes} | {self._root_name})
 
     def _unify(self, instances: list[Instance], name: str, ties: list[Code]) -> None:
         made = Unifier(len(self._classes), name, instances, self._classes, ties)
@@ -144,7 +139,11 @@ class _Emission:
             passed = separated(self._builder.module(child) for child in children)
             init = (concat("super().__init__(", passed, ")"),)
             return Instance(path, self._table.class_name(row), base, init, (), short=True)
-        return Instance(path, self._table.class_name(row), base, tuple(self._builder.lines(path)), bodies)
+        lines = tuple(self._builder.lines(path))
+        forwards = tuple(self._table.forward(path, number) for number in range(len(bodies)))
+        return Instance(
+            path, self._table.class_name(row), base, lines, bodies, held=frozenset(names), forwards=forwards
+        )
 
     def _is_chain(self, path: str) -> bool:
         """Whether a Sequential does no more than to call its children in order."""
@@ -163,7 +162,7 @@ class _Emission:
         self._render()
         self._make_classes()
         blocks = [made.lines for made in self._classes]
-        blocks.append(["def build() -> nn.Module:", f"    return {self._graph.name}()"])
+        blocks.append(["def build() -> nn.Module:", f"    return {self._root_name}()"])
         blocks.append(main_lines(self._graph, weights))
         text = "\n\n\n".join("\n".join(block) for block in blocks)
         helpers = [block for call, block in (("_guard(", _GUARD), ("_unpack(", _UNPACK)) if call in text]
@@ -207,6 +206,15 @@ class _Emission:
 def _rendered(form: Form, guards: bool) -> Body:
     """The `forward` of a form. Most forms of a child are those of other children of the space."""
     return render(form, guards)
+
+
+def _free(wanted: str, taken: set[str]) -> str:
+    """A name for a class that neither another has nor something else that the file needs."""
+    name, number = wanted, 1
+    while name in taken or name in NEEDED:
+        number += 1
+        name = f"{wanted}{number}"
+    return name
 
 
 def _is_chain(form: Form) -> bool:

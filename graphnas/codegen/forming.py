@@ -128,7 +128,7 @@ class _Scope(Terms):
         results = tuple((() if len(outputs) == 1 else (place,), self.number(ref)) for place, ref in enumerate(outputs))
         return Item(
             kind="module",
-            target=f"{target}.forward_{variant}" if variant else target,
+            target=f"{target}.{self.table.forward(inner.path, variant)}" if variant else target,
             args=arguments,
             results=results,
             hint=self._attribute(inner.path),

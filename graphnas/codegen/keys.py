@@ -65,7 +65,8 @@ class Keys:
         given = [numbers.get(ref, ref) for ref in region.inputs]
         for ref in region.outputs:
             numbers[ref] = len(numbers)
-        return (region.path, self._variants[region], region.when, len(region.outputs), *given)
+        called = self._table.forward(region.path, self._variants[region])
+        return (region.path, called, region.when, len(region.outputs), *given)
 
     def _node_key(self, node: Node, numbers: dict[Ref, int]) -> Hashable:
         """What a node does with which values; these go by number, so that it is the same behind other alternatives."""

@@ -11,6 +11,12 @@ from graphnas.errors import EmitError
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.node import Constant, Device, List
 
+# What emitted files call or read by these names.
+NEEDED = frozenset(
+    {"self", "plan", "torch", "nn", "F", "runtime", "base64", "math", "operator", "zlib", "OrderedDict", "Path"}
+    | {"build", "_guard", "_unpack", "super", "range", "list", "slice", "float", "complex", "int", "bool", "round"}
+    | {"abs", "max", "min", "len", "sum", "tuple", "print", "bytearray", "ValueError"}
+)
 _AMBIGUOUS = frozenset(("l", "O", "I"))  # linters refuse them as names
 _PREFIXES = (("torch.nn.functional.", "F."), ("torch.nn.", "nn."))
 _ROOTS = re.compile(r"torch|nn|F|math|operator")

@@ -133,6 +133,15 @@ class Table:
         return row.kind == "layer" and not row.same_as and is_stateless(row.type)
 
     # ------------------------------------------------------------ reaching modules
+    def forward(self, path: str, number: int) -> str:
+        """What the method of a module's body is called: `forward`, and of further ones what nothing in it is called."""
+        if not number:
+            return "forward"
+        name = "forward_"
+        while any(self.names[row.path].startswith(name) for row in self.children[path]):
+            name += "_"
+        return f"{name}{number}"
+
     def access(self, owner: str, path: str, where: str) -> str:
         """The expression by which code of the module at `owner` reaches what is registered at `path`.
 
