@@ -142,13 +142,18 @@ def _all_uses(graph: Graph) -> _Uses:
 
 
 def _modules(graph: Graph, kept: list[Node], arch: Arch) -> tuple[Entry, ...]:
-    """The rows that stay: never used before, or still used. A module goes with its last call, and all below it."""
+    """The rows that stay: never used before, or still used.
+
+    A module goes with its last call, and all below it that nobody else uses.
+    """
     used, called = _uses(kept)
     before = _all_uses(graph)
     gone, dead = before.used - used, before.called - called
 
+    holders = {path for user in (*used, *called) for path in _ancestors(user)} if dead else used | called
+
     def stays(entry: Entry) -> bool:
-        if entry.path in used or entry.path in called:
+        if entry.path in holders:
             return True
         return entry.path not in gone and not (dead and any(path in dead for path in _ancestors(entry.path)))
 
