@@ -8,7 +8,7 @@ from graphnas.ir import effects
 from graphnas.ir.choice import Apply, Expr, exclude
 from graphnas.ir.frozen import FrozenDict, remembered
 from graphnas.ir.graph import Graph
-from graphnas.ir.node import Call, Choose, Layer, Node, refs_in
+from graphnas.ir.node import Call, Choose, Layer, Node, Param, refs_in
 
 _KEPT = ("__setitem__", "__delitem__")
 
@@ -104,7 +104,7 @@ class _Moves:
             return False
         aliases = self._aliases(node)
         others = self._others(node, aliases)
-        if effects.writes_state(node, self._graph):
+        if self._is_state(node):
             stays = effects.effect(node, self._graph) or self._is_followed(node)
             return not stays and any(self._place[other] > self._place[node.name] for other in others)
         if node.name in self._awaited and self._is_awaited(node, aliases):
@@ -135,6 +135,11 @@ class _Moves:
                 waiting += _sources(source, node.when)
             found.add(name)
         return found
+
+    def _is_state(self, node: Node) -> bool:
+        """Whether a node writes into a parameter, a buffer or an input, what goes out of place before it being new."""
+        origins = (self._graph.by_name.get(name) for name in self._chain(node))
+        return any(origin is None or isinstance(origin.op, Param) for origin in origins)
 
     def _is_awaited(self, node: Node, aliases: set[str]) -> bool:
         """Whether one who is after a write reads the memory that it writes into."""

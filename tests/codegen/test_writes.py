@@ -149,3 +149,41 @@ def test_one_layer_writes_at_one_call_and_must_not_at_another() -> None:
     supernet = gn.build(space, weights=model.state_dict()).eval()
     assert torch.equal(supernet(X, plan={"pool": "original"}), model.eval()(X))
     check(space, model.state_dict(), X, list(enumerate_archs(space)))
+
+
+class Adding(nn.Module):
+    """Writes into what an in-place layer gives, whose gradient is computed from its result."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.relu = nn.Conv2d(3, 3, 1), nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.relu(self.conv(x))
+        h += x
+        return h * 2
+
+
+def test_a_write_behind_one_that_went_out_of_place_is_none_into_an_input() -> None:
+    torch.manual_seed(0)
+    model = Adding()
+    space = gn.mutate(gn.trace(model, X), gn.Swap("conv", {"same": nn.Identity}))
+    check(space, model.state_dict(), X, list(enumerate_archs(space)))
+
+
+class Block(nn.Module):
+    """A layer that other blocks may have too."""
+
+    def __init__(self, conv: nn.Module) -> None:
+        super().__init__()
+        self.conv, self.act = conv, nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.conv(x)) + x
+
+
+def test_a_shared_layer_stays_where_the_block_that_held_it_first_goes() -> None:
+    conv = nn.Conv2d(3, 3, 1)
+    model = nn.Sequential(Block(conv), Block(conv))
+    space = gn.mutate(gn.trace(model, X), gn.Swap("0", {"same": nn.Identity}))
+    check(space, model.state_dict(), X, list(enumerate_archs(space)))
