@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 
 from graphnas.analysis.shapes import Result, Shape, Unknown, shape_of, shapes
 from graphnas.errors import GraphError, TraceError
+from graphnas.ir import effects
 from graphnas.ir.choice import Choice, conjunction
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Formals, Graph
-from graphnas.ir.node import Call, Choose, Entry, Layer, Node, Param, Ref
+from graphnas.ir.node import ALIAS, Call, Choose, Entry, Layer, Node, Param, Ref
 from graphnas.mutations.alternatives import Alternative, built, examples, untouched_randomness
 from graphnas.mutations.explain import Explanation, Selection, explanation, select
 from graphnas.mutations.insertion import Insertion, pointed, renamed, with_insertions
@@ -155,7 +156,28 @@ class _Builder:
         self.names.taken.update(entry.path for entry in traced.entries)
         for given in site.inputs:
             part = self._copied(part, site, given, option)
+            part = self._behind_writes(part, site, given, option)
         return replace(part, parameters=()) if call else replace(part, entries=traced.entries)
+
+    def _behind_writes(self, part: _Part, site: Site, given: Ref, option: str) -> _Part:
+        """The alternative reading a value after the same writes into it as the site."""
+        known, after = {given.name}, dict[str, None]()
+        for node in map(self._graph.node, site.nodes):
+            if not known.isdisjoint(ref.name for ref in node.refs):
+                after.update(dict.fromkeys(name for name in node.after if name not in site.nodes))
+                if effects.shares_storage(node):
+                    known.add(node.name)
+        if not after:
+            return part
+        if part.result == given:  # it needs a node that stands behind the writes
+            name = self.names.beside(site.name, f"{option}_alias")
+            alias = Node(name, Call(ALIAS), (given,), scope=site.scope, when=site.when, source=site.source)
+            part = replace(part, nodes=(*part.nodes, alias), result=Ref(name))
+        nodes = (
+            replace(node, after=tuple(dict.fromkeys((*after, *node.after)))) if given in node.refs else node
+            for node in part.nodes
+        )
+        return replace(part, nodes=tuple(nodes))
 
     def _copied(self, part: _Part, site: Site, given: Ref, option: str) -> _Part:
         """The alternative given a copy of what it would overwrite, which others may read as well."""

@@ -187,3 +187,37 @@ def test_a_shared_layer_stays_where_the_block_that_held_it_first_goes() -> None:
     model = nn.Sequential(Block(conv), Block(conv))
     space = gn.mutate(gn.trace(model, X), gn.Swap("0", {"same": nn.Identity}))
     check(space, model.state_dict(), X, list(enumerate_archs(space)))
+
+
+class Behind(nn.Module):
+    """A layer that reads what was written into a view before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.out = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.conv(x)
+        first = h[:, 0]
+        first += 7
+        h[:, 1] = 3
+        y: Tensor = self.out(h)
+        return y
+
+
+class Same(nn.Module):
+    """Hands on what it is given."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+
+@pytest.mark.parametrize("other", [nn.ReLU(), nn.ReLU(inplace=True), nn.Identity(), Same()], ids=repr)
+def test_an_alternative_reads_what_the_original_would(other: nn.Module) -> None:
+    torch.manual_seed(0)
+    model = Behind()
+    space = gn.mutate(gn.trace(model, X), gn.Swap("out", {"other": other}))
+    check(space, model.state_dict(), X, list(enumerate_archs(space)))
+    child = gn.build(gn.specialize(space, {"out": "other"}), model.state_dict())
+    model.out = other
+    assert torch.equal(child(X), model(X))
