@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from graphnas.codegen.code import Code, Local, call, concat, substituted, text
 from graphnas.codegen.expressions import assignment_code, augmented, guard_code, item_code, term_code
 from graphnas.codegen.form import Form, Item
+from graphnas.codegen.literals import NEEDED
 from graphnas.codegen.loops import Loop, find_loop
+from graphnas.codegen.signature import check_hidden
 from graphnas.codegen.variables import Variables, pattern
 from graphnas.errors import EmitError
 from graphnas.ir.choice import Apply, Training
@@ -135,12 +137,13 @@ class Writer:
         return (*names, "plan") if self.form.plan else tuple(names)
 
     def _formal(self, index: int, formal: str) -> str:
-        taken = dict(self.variables.until)
-        name = formal
-        number = 0
-        while name in taken or name in ("self", "plan", "torch", "nn", "F", "math", "runtime"):
+        name, number = formal, 0
+        while name in self.variables.until or name in NEEDED:
             number += 1
             name = f"{formal}_{number}"
+        return self._given(index, name)
+
+    def _given(self, index: int, name: str) -> str:
         if name in ("x", "input", "inputs", "hidden_states", "out", "images"):
             self.variables.chained.add(name)
         return self.variables.give(index, name, self.last.get(index, -1))
@@ -150,7 +153,8 @@ class Writer:
         assert root is not None  # the caller asked
         for index, access in enumerate(root.inputs):
             if access in root.names:
-                self._formal(index, access)
+                self._given(index, access)
+        check_hidden(self.form, root, self.codes)
         for name in root.names:
             self.variables.until.setdefault(name, -1)
         for test, remedy in root.refused:

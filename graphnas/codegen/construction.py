@@ -187,8 +187,9 @@ class Builder:
 
     def _tensor_arguments(self, entry: Entry, name: str) -> list[Code]:
         shape, dtype = _largest(entry.config["shape"]), entry.config.get("dtype")
+        hint = as_name(name)
         dims = [
-            Code((Hole(literal(size), size, (f"{name}_size", f"{name}_size_{place}")),))
+            Code((Hole(literal(size), size, (f"{hint}_size", f"{hint}_size_{place}")),))
             for place, size in enumerate(shape)
         ]
         arguments = dims or [text("()")]
@@ -220,7 +221,8 @@ class Builder:
             case _:
                 suffix = f".reshape({shape})" if 0 in entry.config["shape"] else ""
                 written = f"torch.tensor({literal(value)}, dtype={dtype}){suffix}"
-        return Code((Hole(written, None, (name, f"{name}_value"), fresh=True),), depth=1)
+        hint = as_name(name)
+        return Code((Hole(written, None, (hint, f"{hint}_value"), fresh=True),), depth=1)
 
     # ------------------------------------------------------------ ties, frozen parameters
     def ties(self) -> list[Code]:
@@ -228,10 +230,18 @@ class Builder:
         lines = []
         for entry in self.table.layout.graph.modules:
             if entry.same_as and self._is_emitted(entry):
-                lines.append(text(f"{self._reach(entry.path)} = {self._reach(entry.same_as)}"))
+                lines.append(self._tie(entry))
             if entry.frozen and not entry.same_as and entry.path in self.table.names:
                 lines += [text(f"{self._reach(entry.path)}.{name}.requires_grad_(False)") for name in entry.frozen]
         return lines
+
+    def _tie(self, entry: Entry) -> Code:
+        target, owner = self._reach(entry.path), self._reach(entry.same_as)
+        if not target.endswith(")"):
+            return text(f"{target} = {owner}")
+        parent, _, name = entry.path.rpartition(".")
+        register = f"register_{entry.kind}" if entry.kind in ("parameter", "buffer") else "add_module"
+        return text(f"{self._reach(parent) if parent else 'self'}.{register}({literal(name)}, {owner})")
 
     def _is_emitted(self, entry: Entry) -> bool:
         return entry.path in self.table.names

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from graphnas.codegen.form import Root
-from graphnas.codegen.literals import identifier, literal
+import re
+from collections.abc import Sequence
+
+from graphnas.codegen.code import Code, Hole
+from graphnas.codegen.expressions import term_code
+from graphnas.codegen.form import Form, Root
+from graphnas.codegen.literals import NEEDED, identifier, literal
+from graphnas.errors import EmitError
 from graphnas.ir.graph import Graph
-from graphnas.ir.node import Input, Parameter
+from graphnas.ir.node import ENTER_GRAD_MODE, Input, Parameter
 
 
 def root_of(graph: Graph) -> Root:
@@ -20,6 +26,27 @@ def root_of(graph: Graph) -> Root:
         inputs=tuple(access(item) for item in graph.inputs),
         refused=(*(_refusal(parameter) for parameter in parameters if parameter.fixed), *_lengths(graph.inputs)),
     )
+
+
+def check_hidden(form: Form, root: Root, codes: Sequence[Code]) -> None:
+    """Refuses parameters that hide what `forward` needs by their names; they keep these, since callers know them.
+
+    Args:
+        form: of the root's call.
+        root: what it has beyond others.
+        codes: of its items.
+
+    Raises:
+        EmitError: there is such a parameter.
+    """
+    conditions = [term_code(condition) for item in form.items for condition in item.when]
+    parts = [part for code in (*codes, *conditions, term_code(form.result)) for part in code.parts]
+    written = [part.text if isinstance(part, Hole) else part for part in parts] + [test for test, _ in root.refused]
+    written += ["torch."] if any(item.target == ENTER_GRAD_MODE for item in form.items) else []
+    written += ["plan.", "runtime."] if form.plan else []
+    for name in NEEDED.intersection(root.names):
+        if any(isinstance(part, str) and re.search(rf"(?<![\w.]){name}[.(]", part) for part in written):
+            raise EmitError(f"a parameter of forward is called {name!r}, which hides what is needed there; rename it")
 
 
 def access(item: Input) -> str:

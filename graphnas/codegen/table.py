@@ -19,6 +19,8 @@ _CONTAINERS = {
     for base in (SEQUENTIAL, MODULE_LIST, MODULE_DICT, PARAMETER_LIST, PARAMETER_DICT)
     for prefix in ("nn.", "nn.modules.container.")
 }
+_PLAIN = ("torch.nn.Module", "torch.nn.modules.module.Module")
+_GETTERS = {"parameter": "parameter", "buffer": "buffer", "constant": "buffer"}
 _SHAPES = Numbers()
 
 
@@ -154,7 +156,7 @@ class Table:
         expression, parent = "self", owner
         for name in path[len(inside) :].split("."):
             full = f"{parent}.{name}" if parent else name
-            expression += self._step(parent, self.names.get(full, name))
+            expression += self._step(parent, self.names.get(full, name), self.entries.get(full))
             parent = full
         return expression
 
@@ -167,7 +169,7 @@ class Table:
             "the module table needs a row there with same_as"
         )
 
-    def _step(self, parent: str, name: str) -> str:
+    def _step(self, parent: str, name: str, entry: Entry | None) -> str:
         base = self.base(parent)
         if base in (SEQUENTIAL, MODULE_LIST, PARAMETER_LIST):
             names = [self.names[row.path] for row in self.children[parent]]
@@ -176,7 +178,10 @@ class Table:
                 return f"[{place}]"
         if base in (MODULE_DICT, PARAMETER_DICT):
             return f"[{name!r}]"
-        return f".{name}" if is_identifier(name) else f".get_submodule({name!r})"
+        if is_identifier(name):
+            return f".{name}"
+        kind = entry.kind if entry is not None else "module"
+        return f".get_{_GETTERS.get(kind, 'submodule')}({name!r})"
 
     def shape(self, path: str) -> int:
         """A number that stands for what is registered directly below a path and how it is called."""
@@ -198,7 +203,7 @@ class Table:
         """What the emitted class of a user's module, or of a container that needs a class, is called."""
         if not entry.path:
             return identifier(self.layout.graph.name, "the root class")
-        if not self.is_plain(entry) and entry.type:
+        if not self.is_plain(entry) and entry.type and entry.type not in _PLAIN:
             return identifier(entry.type, f"the class of module {entry.path!r}")
         name = "".join(part.capitalize() for part in entry.path.rpartition(".")[2].split("_"))
         return name if is_identifier(name) else "Block"

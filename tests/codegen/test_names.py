@@ -91,3 +91,66 @@ def test_classes_are_not_called_as_what_the_file_needs(name: str) -> None:
     made = type(name, (nn.Sequential,), {"forward": lambda self, x: F.gelu(self[0](x))})
     check(nn.Sequential(made(nn.Linear(4, 4)), *(nn.Linear(4, 4) for _ in range(4))))
     check(made(nn.Linear(4, 4)))
+
+
+class Held(nn.Module):
+    """Tensors and layers under names that are no identifiers, of sizes that differ between instances."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        linear = nn.Linear(4, 4)
+        self.terms = nn.ParameterList([nn.Parameter(torch.randn(size))])
+        self.register_parameter("if", nn.Parameter(torch.randn(size)))
+        self.register_buffer("a-b", torch.arange(size) ** 2)
+        self.add_module("l-1", linear)
+        self.add_module("l-2", linear)
+        self.plain = nn.Module()
+        self.plain.linear = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.get_submodule("l-2")(self.get_submodule("l-1")(x)) + self.get_buffer("a-b").sum()
+        y: Tensor = self.plain.linear(x) * self.terms[0].sum() + self.get_parameter("if").sum()
+        return y
+
+
+def test_names_that_are_no_identifiers_are_spelled() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(Held(3), Held(5))
+    check(model)
+    assert list(gn.build(gn.trace(model, X), model.state_dict()).state_dict()) == list(model.state_dict())
+
+
+class Inner(nn.Module):
+    """Is given what it calls by names of functions."""
+
+    def forward(self, max: Tensor, torch: Tensor, slice: Tensor) -> Tensor:
+        y: Tensor = F.softmax(max[0 : torch.shape[0]], -1).mul(torch)[..., 1:] - slice.clamp(-float("inf"), 1.0)
+        return y
+
+
+class Outer(nn.Module):
+    """Its parameters are called as what a file has a use for, if not here."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Inner()
+
+    def forward(self, plan: Tensor) -> Tensor:
+        y: Tensor = self.inner(plan, plan * 2, plan[:, 1:])
+        return y
+
+
+class Hiding(nn.Module):
+    """Its parameter hides a module that `forward` needs."""
+
+    def forward(self, torch: Tensor) -> Tensor:
+        y: Tensor = torch.sigmoid() + F.softplus(torch).new_ones(3, 4, dtype=torch.dtype).logical_not()
+        return y
+
+
+def test_parameters_hide_nothing() -> None:
+    check(Outer())
+    with pytest.raises(gn.EmitError, match="'torch'"):
+        gn.emit(gn.trace(Hiding(), X))
+    with pytest.raises(gn.EmitError, match="'plan'"):
+        gn.emit(gn.mutate(gn.trace(Outer(), X), gn.Swap("*softmax", {"same": nn.Identity})))
