@@ -19,7 +19,6 @@ NEEDED = frozenset(
 )
 _AMBIGUOUS = frozenset(("l", "O", "I"))  # linters refuse them as names
 _PREFIXES = (("torch.nn.functional.", "F."), ("torch.nn.", "nn."))
-_ROOTS = re.compile(r"torch|nn|F|math|operator")
 
 
 def is_identifier(name: Any) -> bool:
@@ -58,14 +57,6 @@ def spelled(name: str, what: str) -> str:
         if name.startswith(long) and name.count(".") == long.count("."):
             return short + name[len(long) :]
     return name
-
-
-def needed_module(spelling: str) -> str:
-    """The module that a spelled name needs imported, beyond torch's own: "" for none."""
-    root, _, _ = spelling.partition(".")
-    if _ROOTS.fullmatch(root):
-        return ""
-    return spelling.rpartition(".")[0]
 
 
 def literal(value: Any, what: str = "an argument") -> str:
