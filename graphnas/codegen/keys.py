@@ -71,7 +71,8 @@ class Keys:
     def _node_key(self, node: Node, numbers: dict[Ref, int]) -> Hashable:
         """What a node does with which values; these go by number, so that it is the same behind other alternatives."""
         name = node.name
-        key: list[Hashable] = [_plain(node) or id(node)]
+        plain = _is_plain(node)
+        key: list[Hashable] = [(name, id(node.op), id(node.kwargs), id(node.source)) if plain else id(node)]
         key += [numbers.get(ref, ref) for ref in node.refs]
         if name in self._writes.all:
             key += [name in self._writes.out_of_place, name in self._writes.copied]
@@ -82,9 +83,11 @@ class Keys:
 
 
 @remembered
-def _plain(node: Node) -> Hashable:
-    """Says all that matters of a node but the values that are its arguments; None where it holds other terms."""
+def _is_plain(node: Node) -> bool:
+    """Whether a node is its name, operation and constants, and values that are its arguments.
+
+    No `id` is remembered: copies of the node, also those that another process made, keep what is.
+    """
     if node.when is not None or not all(type(arg) is Ref for arg in node.args) or len(node.refs) < len(node.args):
-        return None
-    held = any(True for _ in refs_in(node.kwargs))
-    return None if held else (node.name, id(node.op), id(node.kwargs), id(node.source))
+        return False
+    return not any(True for _ in refs_in(node.kwargs))

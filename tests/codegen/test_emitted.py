@@ -254,3 +254,12 @@ def test_results_keep_their_order_whatever_was_emitted_before() -> None:
     for pairs in ({"a": linear, "b": act}, {"b": act, "a": linear}, {1: linear, 2: act}, {True: linear, 2: act}):
         network = gn.build(replace(graph, output=FrozenDict(pairs)))
         assert [*map(repr, network(torch.randn(3, 4)))] == [*map(repr, pairs)]
+
+
+def test_copies_of_a_graph_remember_nothing_of_where_the_first_one_lies() -> None:
+    graph = gn.trace(nn.Sequential(nn.Sequential(nn.Linear(4, 4), nn.ReLU()), nn.Tanh()), torch.randn(3, 4))
+    text = gn.emit(graph)
+    twin = copy.deepcopy(graph)
+    for node, other in zip(graph.nodes, twin.nodes, strict=True):
+        assert not any(str(id(part)) in repr(vars(other)) for part in (node, node.op, node.kwargs, node.source))
+    assert gn.emit(twin) == text
