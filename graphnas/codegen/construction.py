@@ -11,7 +11,7 @@ from graphnas.codegen.form import Literal, Plan
 from graphnas.codegen.literals import as_name, is_identifier, literal, spelled
 from graphnas.codegen.memory import Memory
 from graphnas.codegen.signatures import is_stateless, parameters
-from graphnas.codegen.table import MODULE_DICT, MODULE_LIST, PARAMETER_LIST, SEQUENTIAL, Table
+from graphnas.codegen.table import MODULE_DICT, MODULE_LIST, PARAMETER_LIST, SEQUENTIAL, Table, is_shared_idly
 from graphnas.codegen.writes import Writes
 from graphnas.errors import EmitError
 from graphnas.ir.choice import Apply, Choice, Expr, choices_in
@@ -229,7 +229,7 @@ class Builder:
         """The lines that make entries the same as earlier ones, and that freeze parameters of layers."""
         lines = []
         for entry in self.table.layout.graph.modules:
-            if entry.same_as and self._is_emitted(entry):
+            if entry.same_as and self._is_emitted(entry) and not is_shared_idly(entry):
                 lines.append(self._tie(entry))
             if entry.frozen and not entry.same_as and entry.path in self.table.names:
                 lines += [text(f"{self._reach(entry.path)}.{name}.requires_grad_(False)") for name in entry.frozen]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from graphnas.codegen.layout import Layout, layer_paths
 from graphnas.codegen.literals import identifier, is_identifier
 from graphnas.codegen.memory import Numbers
 from graphnas.codegen.signatures import is_stateless
 from graphnas.errors import EmitError
+from graphnas.ir.frozen import remembered
 from graphnas.ir.node import Entry, Layer
 
 SEQUENTIAL, MODULE_LIST, MODULE_DICT = "nn.Sequential", "nn.ModuleList", "nn.ModuleDict"
@@ -56,7 +57,8 @@ class Table:
         needed = self._needed()
         for entry in graph.modules:
             if entry.path in needed and entry.path:
-                self.children[entry.path.rpartition(".")[0]].append(entry)
+                row = _own(entry) if is_shared_idly(entry) else entry
+                self.children[entry.path.rpartition(".")[0]].append(row)
                 self.names[entry.path] = entry.path.rpartition(".")[2]
         self._rename_stateless()
 
@@ -80,8 +82,12 @@ class Table:
             path = entry.path
             parent = path.rpartition(".")[0]
             idle = entry.kind == "module" and path not in called and path not in needed and not entry.same_as
+            called_as = entry.same_as or path
             unused = (
-                entry.kind == "layer" and path not in self.layers and is_stateless(entry.type) and not self.base(parent)
+                entry.kind == "layer"
+                and called_as not in self.layers
+                and is_stateless(entry.type)
+                and not self.base(parent)
             )
             if (idle and not self._holds_place(path)) or unused:
                 continue
@@ -207,6 +213,16 @@ class Table:
             return identifier(entry.type, f"the class of module {entry.path!r}")
         name = "".join(part.capitalize() for part in entry.path.rpartition(".")[2].split("_"))
         return name if is_identifier(name) else "Block"
+
+
+def is_shared_idly(entry: Entry) -> bool:
+    """Whether a row is a layer without state that another module holds as well: as good is one of its own."""
+    return entry.kind == "layer" and entry.same_as != "" and is_stateless(entry.type)
+
+
+@remembered
+def _own(entry: Entry) -> Entry:
+    return replace(entry, same_as="")
 
 
 def _stem(names: list[str]) -> str:

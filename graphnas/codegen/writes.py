@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from graphnas.ir import effects
 from graphnas.ir.choice import Apply, Expr, exclude
+from graphnas.ir.demand import Demands
 from graphnas.ir.frozen import FrozenDict, remembered
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import Call, Choose, Layer, Node, Param, refs_in
@@ -105,8 +107,7 @@ class _Moves:
         aliases = self._aliases(node)
         others = self._others(node, aliases)
         if self._is_state(node):
-            stays = effects.effect(node, self._graph) or self._is_followed(node)
-            return not stays and any(self._place[other] > self._place[node.name] for other in others)
+            return not effects.effect(node, self._graph) and any(self._wants_old(other, node) for other in others)
         if node.name in self._awaited and self._is_awaited(node, aliases):
             return False
         makers = (self._graph.by_name[name] for name in self._chain(node) if name in self._graph.by_name)
@@ -144,16 +145,34 @@ class _Moves:
     def _is_awaited(self, node: Node, aliases: set[str]) -> bool:
         """Whether one who is after a write reads the memory that it writes into."""
         memory = aliases | self._behind(node)
-        for reader in self._graph.nodes:
-            waiting = list(reader.after) if reader.after and not memory.isdisjoint(_read(reader)) else []
-            while waiting:
-                name = waiting.pop()
-                earlier = self._graph.by_name.get(name)
-                if name == node.name:
-                    return True
-                if earlier is not None and isinstance(earlier.op, Choose):
-                    waiting += [ref.name for ref in earlier.refs]
+        return any(
+            reader.after and not memory.isdisjoint(_read(reader)) and self._awaits(reader, node)
+            for reader in self._graph.nodes
+        )
+
+    def _awaits(self, reader: Node, write: Node) -> bool:
+        """Whether a node is after a write, or after a choice that may be it."""
+        waiting = list(reader.after)
+        while waiting:
+            name = waiting.pop()
+            earlier = self._graph.by_name.get(name)
+            if name == write.name:
+                return True
+            if earlier is not None and isinstance(earlier.op, Choose):
+                waiting += [ref.name for ref in earlier.refs]
         return False
+
+    def _wants_old(self, name: str, write: Node) -> bool:
+        """Whether a node that runs behind a write, and in the same architecture, reads what was there before it."""
+        if self._place[name] < self._place[write.name] or self._awaits(self._graph.by_name[name], write):
+            return False
+        return self._demands is None or not self._demands.exclude(
+            self._demands.nodes[name], self._demands.nodes[write.name]
+        )
+
+    @cached_property
+    def _demands(self) -> Demands | None:
+        return Demands(self._graph) if self._graph.choices else None
 
     def _aliases(self, node: Node) -> set[str]:
         """The values that may share the storage that a node writes into, but for its own result."""
@@ -168,14 +187,6 @@ class _Moves:
             waiting += _sources(source, node.when) if source is not None and self._shares(source) else ()
             waiting += self._handed_on(name, node.when)
         return found
-
-    def _is_followed(self, node: Node) -> bool:
-        """Whether a write into what a write gives must stay: `mean.mul_(0.9).add_(x)` is one update."""
-        behind = [self._graph.by_name[name] for name in self._behind(node)]
-        return any(
-            later.name in self._awaited or (effects.writes(later) and effects.effect(later, self._graph))
-            for later in behind
-        )
 
     def _behind(self, node: Node) -> set[str]:
         """The result of a write, and the values that share its storage in turn."""

@@ -58,6 +58,23 @@ class Demands:
         """Whether all that runs on the first demand finds what is there on the second."""
         return _Implication(self, second).holds(first)
 
+    def exclude(self, first: Demand, second: Demand) -> bool:
+        """Whether what runs on the first demand never runs in one architecture with what runs on the second."""
+        if first is None or second is None:
+            return False
+        return all(
+            self._are_apart(choice, arms, other, theirs)
+            for choice, arms in first.items()
+            for other, theirs in second.items()
+        )
+
+    def _are_apart(self, choice: str, arms: int, other: str, theirs: int) -> bool:
+        """Whether arms of two choices are never taken together: other options of one label, here or further out."""
+        first, second = (self._graph.by_name[name].op for name in (choice, other))
+        if isinstance(first, Choose) and isinstance(second, Choose) and first.choice == second.choice:
+            return isinstance(first.choice, Choice) and first.choice.take == 1 and not arms & theirs
+        return self.exclude(self.nodes[choice], {other: theirs}) or self.exclude({choice: arms}, self.nodes[other])
+
     def choices_around(self, demand: Demand) -> Iterable[str]:
         """The choices in whose arms something runs, and those in whose arms these stand."""
         found: dict[str, None] = {}

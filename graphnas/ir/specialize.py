@@ -155,6 +155,8 @@ def _modules(graph: Graph, kept: list[Node], arch: Arch) -> tuple[Entry, ...]:
     def stays(entry: Entry) -> bool:
         if entry.path in holders:
             return True
+        if entry.kind in ("layer", "module") and (entry.same_as in gone or entry.same_as in dead):
+            return False
         return entry.path not in gone and not (dead and any(path in dead for path in _ancestors(entry.path)))
 
     rows = [entry for entry in graph.modules if stays(entry)] if gone or dead else list(graph.modules)

@@ -80,7 +80,7 @@ class Swap:
                 builder.names.beside(site.name, CHOICE), Choose(self._choice(site)), (*site.outputs, *results),
                 scope=site.scope, when=site.when, source=site.source,
             )  # fmt: skip
-            insertions.append(_insertion(site, parts, chosen))
+            insertions.append(builder.insertion(site, parts, chosen))
             arms.append((site, results))
         result = with_insertions(graph, insertions)
         try:
@@ -159,6 +159,23 @@ class _Builder:
             part = self._behind_writes(part, site, given, option)
         return replace(part, parameters=()) if call else replace(part, entries=traced.entries)
 
+    def insertion(self, site: Site, parts: list[_Part], chosen: Node) -> Insertion:
+        """The alternatives and the choice behind their site; whoever holds what is there under a name holds them too."""
+        formals = {call: names for part in parts for call, names in part.formals.items()}
+        rows = tuple(entry for part in parts for entry in part.entries)
+        entries = {site.path: rows} if rows else {}
+        for alias in self._graph.modules:
+            if rows and alias.same_as == site.path:
+                entries[alias.path] = tuple(self._alias(entry, alias) for part in parts for entry in part.entries[:1])
+        nodes = (*(node for part in parts for node in part.nodes), chosen)
+        parameters = tuple(node for part in parts for node in part.parameters)
+        return Insertion(site, nodes, parameters, FrozenDict(entries), FrozenDict(formals))
+
+    def _alias(self, entry: Entry, beside: Entry) -> Entry:
+        path = self.names.beside(beside.path, entry.path.removeprefix(f"{beside.same_as}_"))
+        self.names.taken.add(path)
+        return replace(entry, path=path, same_as=entry.path)
+
     def _behind_writes(self, part: _Part, site: Site, given: Ref, option: str) -> _Part:
         """The alternative reading a value after the same writes into it as the site."""
         known, after = {given.name}, dict[str, None]()
@@ -203,12 +220,6 @@ def _part(site: Site, path: str, nodes: tuple[Node, ...], result: Ref, formals: 
     return _Part(parameters, own, result, formals=formals)
 
 
-def _insertion(site: Site, parts: list[_Part], chosen: Node) -> Insertion:
-    formals = {call: names for part in parts for call, names in part.formals.items()}
-    rows = tuple(entry for part in parts for entry in part.entries)
-    nodes = (*(node for part in parts for node in part.nodes), chosen)
-    parameters = tuple(node for part in parts for node in part.parameters)
-    return Insertion(site, nodes, parameters, FrozenDict({site.path: rows} if rows else {}), FrozenDict(formals))
 
 
 def _unfit(site: Site) -> str:
