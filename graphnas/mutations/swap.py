@@ -160,12 +160,12 @@ class _Builder:
         return replace(part, parameters=()) if call else replace(part, entries=traced.entries)
 
     def insertion(self, site: Site, parts: list[_Part], chosen: Node) -> Insertion:
-        """The alternatives and the choice behind their site; whoever holds what is there under a name holds them too."""
+        """The alternatives and the choice behind their site; every module that holds the site's layer holds them too."""
         formals = {call: names for part in parts for call, names in part.formals.items()}
         rows = tuple(entry for part in parts for entry in part.entries)
         entries = {site.path: rows} if rows else {}
         for alias in self._graph.modules:
-            if rows and alias.same_as == site.path:
+            if rows and alias.same_as and alias.same_as == site.path:
                 entries[alias.path] = tuple(self._alias(entry, alias) for part in parts for entry in part.entries[:1])
         nodes = (*(node for part in parts for node in part.nodes), chosen)
         parameters = tuple(node for part in parts for node in part.parameters)
