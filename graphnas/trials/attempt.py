@@ -16,6 +16,12 @@ from graphnas.trials.trial import REPORTS, StopTrial
 RESULT = "result.json"
 STDERR = "stderr.txt"
 STDOUT = "stdout.txt"
+UNWRITTEN = 74  # exit code of a process that could not write its result (EX_IOERR of sysexits.h)
+SAID = 1000  # characters of a user's message that a study keeps
+
+
+class UnwrittenError(TrialError):
+    """An attempt came to its end, but its result cannot be written."""
 
 
 def perform(task: Task, evaluate: Evaluate) -> None:
@@ -23,20 +29,34 @@ def perform(task: Task, evaluate: Evaluate) -> None:
 
     Raises:
         TrialError: `evaluate` returned what is no result; whatever else it raises passes.
+        UnwrittenError: the disk refuses the result.
     """
     randomness.start(task.trial.seed)
     try:
         content: dict[str, Any] = {"metrics": _metrics(evaluate(task.trial), task.answers)}
     except StopTrial as stop:
-        content = {"stopped": str(stop)}
-    files.write(task.directory / RESULT, json.dumps({"format": 1, **content}))
+        content = {"stopped": f"{stop!s:.{SAID}}"}
+    _leave(task.directory, content)
 
 
-def fail(directory: Path, error: Exception) -> None:
-    """Writes down what an attempt raised; its traceback is for the standard error."""
-    said = str(error).partition("\n")[0]
+def fail(directory: Path, error: BaseException) -> None:
+    """Writes down what an attempt raised; its traceback is for the standard error.
+
+    Raises:
+        UnwrittenError: the disk refuses.
+    """
+    said = str(error).partition("\n")[0][:SAID]
     raised = f"{type(error).__name__}: {said}" if said else type(error).__name__
-    files.write(directory / RESULT, json.dumps({"format": 1, "raised": raised}))
+    _leave(directory, {"raised": raised})
+
+
+def _leave(directory: Path, content: Mapping[str, Any]) -> None:
+    try:
+        files.write(directory / RESULT, json.dumps({"format": 1, **content}))
+    except OSError as error:
+        if not directory.is_dir():  # the trial itself took it away
+            raise
+        raise UnwrittenError(f"the result cannot be written: {error}\n  at {directory}. Make room there.") from error
 
 
 def _metrics(returned: object, answers: str) -> dict[str, float]:

@@ -170,8 +170,20 @@ class Controller:
         trial = Trial(number, record.arch, record.parameters, file, record.seed, device, directory.resolve())
         self.store.start(number)
         self._running[number] = device
-        handle = self.executor.submit(Task(trial, self.evaluate, self.problem.answers))
+        try:
+            handle = self.executor.submit(Task(trial, self.evaluate, self.problem.answers))
+        except OSError as error:
+            self._again(number)
+            raise TrialError(
+                f"trial {number} cannot be started: {error}\n  at {directory}. "
+                "Nothing that was stored is lost; the same call continues once it can be."
+            ) from error
         self.store.place(number, handle.pid, handle.started)
+
+    def _again(self, number: int) -> None:
+        """Puts back a trial of whose attempt nothing is left."""
+        self._running.pop(number, None)
+        self.store.requeue(number, crashed=False)
 
     def _device(self) -> str:
         used = Counter(self._running.values())
@@ -183,7 +195,14 @@ class Controller:
             del self._running[number]
             item = self.store.attempt(number)
             directory = self.store.attempt_directory(number, item.attempt)
-            if outcome.crashed and item.crashes < CRASHES and attempt.result(directory) is None:
+            left = attempt.result(directory)
+            if outcome.unwritten and left is None:
+                self._again(number)
+                raise TrialError(
+                    f"the result of trial {number} cannot be written\n  at {directory}. "
+                    "The trial is tried again by the same call, once there is room."
+                )
+            if outcome.crashed and item.crashes < CRASHES and left is None:
                 self.store.requeue(number, crashed=True)
             else:
                 self._end(number, directory, outcome)

@@ -47,11 +47,13 @@ class Outcome:
         problem: what went wrong with the process; "" if it ended by itself and well.
         crashed: whether it died by a signal that we did not send.
         duration_s: in seconds.
+        unwritten: whether it came to its end and could not write its result.
     """
 
     problem: str
     crashed: bool
     duration_s: float
+    unwritten: bool = False
 
 
 class Executor(Protocol):

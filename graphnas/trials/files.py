@@ -20,6 +20,11 @@ def write(path: Path, text: str) -> None:
         raise
 
 
+def legible(text: str) -> str:
+    """A user's text as any file or store takes it: what is no character, as in the name of a file, is spelled out."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def last_lines(path: Path, count: int = 20) -> str:
     """The end of a text file, "" if there is none."""
     try:

@@ -26,13 +26,19 @@ class Inline:
         return 0 if self._ended else 1
 
     def submit(self, task: Task) -> Handle:
-        """Runs a trial to its end; an exception is its failure."""
+        """Runs a trial to its end; an exception is its failure.
+
+        Raises:
+            UnwrittenError: the disk refuses its result.
+        """
         began = time.monotonic()
         try:
             attempt.perform(task, self._evaluate)
+        except attempt.UnwrittenError:
+            raise
         except Exception as error:
-            files.write(task.directory / attempt.STDERR, traceback.format_exc())
             attempt.fail(task.directory, error)
+            files.write(task.directory / attempt.STDERR, files.legible(traceback.format_exc()))
         self._ended.append((task.trial.number, Outcome("", False, time.monotonic() - began)))
         return Handle(None, None)
 

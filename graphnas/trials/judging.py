@@ -27,7 +27,8 @@ def judge(problem: Problem, record: Record, directory: Path, outcome: Outcome) -
     ended = replace(record, duration_s=outcome.duration_s)
     left = attempt.result(directory)
     if left is None or "raised" in left:
-        problem_text = f"it raised {left['raised']}" if left else outcome.problem or "it left no result"
+        silent = "it ended before evaluate returned a result"
+        problem_text = f"it raised {left['raised']}" if left else outcome.problem or silent
         return replace(ended, state="failed", error=_with_output(problem_text, directory))
     if "stopped" in left:
         return replace(ended, state="stopped", error=str(left["stopped"]))

@@ -74,8 +74,10 @@ class Processes:
             late = self._timeout_s is not None and duration_s > self._timeout_s
             if late or _has_ended(running.process.pid):
                 self.cancel(number)
-                problem = f"it took longer than {self._timeout_s:g} s" if late else _problem(running.process.returncode)
-                ended.append((number, Outcome(problem, not late and running.process.returncode < 0, duration_s)))
+                code = running.process.returncode
+                problem = f"it took longer than {self._timeout_s:g} s" if late else _problem(code)
+                unwritten = not late and code == attempt.UNWRITTEN
+                ended.append((number, Outcome(problem, not late and code < 0, duration_s, unwritten)))
         return ended
 
     def cancel(self, number: int) -> None:

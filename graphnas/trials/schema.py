@@ -38,7 +38,8 @@ def connect(path: Path, write: bool) -> sqlite3.Connection:
         return _open(path, write)
     except sqlite3.Error as error:
         raise TrialError(
-            f"the store cannot be opened: {error}\n  at {path}. Is it a study, and may it be read and written?"
+            f"the store cannot be opened: {error}\n  at {path}. "
+            "Is it a study, may it be read and written, and is there room?"
         ) from error
 
 

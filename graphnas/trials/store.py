@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from graphnas.errors import TrialError
-from graphnas.trials import child, data, schema
+from graphnas.trials import child, data, files, schema
 from graphnas.trials.trial import Record
 
 
@@ -172,7 +172,7 @@ class Store:
             done = connection.execute(
                 "UPDATE trial SET state = ?, metrics = ?, error = ?, duration = ?, pid = NULL "
                 "WHERE id = ? AND state IN ('queued', 'running')",
-                (record.state, metrics, record.error, record.duration_s, record.number),
+                (record.state, metrics, files.legible(record.error), record.duration_s, record.number),
             )
             if done.rowcount != 1:
                 raise TrialError(f"trial {record.number} has ended already\n  at {self.directory}. Who else writes it?")

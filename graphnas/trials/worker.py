@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -10,6 +11,8 @@ from pathlib import Path
 
 from graphnas.errors import TrialError
 from graphnas.trials import attempt, evaluation, spec
+from graphnas.trials.evaluation import Reference
+from graphnas.trials.executor import Task
 
 # Set while the module of `evaluate` is imported: a search that begins there would begin in every trial.
 INSIDE = "GRAPHNAS_IMPORTING_EVALUATE"
@@ -29,11 +32,22 @@ def main(arguments: list[str]) -> None:
     if task.evaluate is None:
         raise TrialError(f"the trial names no evaluate function\n  at {arguments[0]}. It ran inside its search.")
     try:
+        _perform(task, task.evaluate)
+    except attempt.UnwrittenError as error:
+        with contextlib.suppress(OSError):  # what it prints lies on the same disk
+            print(error, file=sys.stderr, flush=True)
+        os._exit(attempt.UNWRITTEN)  # Python's own end would try to write once more, and report that instead
+
+
+def _perform(task: Task, target: Reference) -> None:
+    try:
         os.environ[INSIDE] = "1"
-        evaluate = evaluation.resolve(task.evaluate)
+        evaluate = evaluation.resolve(target)
         del os.environ[INSIDE]
         attempt.perform(task, evaluate)
-    except Exception as error:
+    except attempt.UnwrittenError:
+        raise
+    except (Exception, SystemExit) as error:
         attempt.fail(task.directory, error)
         raise
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -95,3 +96,21 @@ def leaves_child(trial: Trial) -> float:
 def hangs_once_with_child(trial: Trial) -> float:
     """Hangs as `hangs_with_child` at its first attempt, and succeeds at the next."""
     return 1.0 if trial.directory.name != "a1" else hangs_with_child(trial)
+
+
+def full_at_first(trial: Trial) -> float:
+    """Finds the disk full when it has measured, until a file called room lies beside the study."""
+    if not (trial.directory.parents[3] / "room").exists():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    return 1.0
+
+
+def unreadable(trial: Trial) -> float:
+    """Fails over a file whose name is no text, after a very long line."""
+    raise FileNotFoundError("a" * 10**6 if trial.arch["c0"] else os.fsdecode(b"no \xff here"))
+
+
+def quits(trial: Trial) -> float:
+    """Leaves as if all were well."""
+    sys.exit(0)

@@ -19,7 +19,8 @@ from graphnas.ir.graph import Graph
 from graphnas.ir.node import Call, Constant, Entry, Input, Layer, Node, Param, Parameter, Ref, Size
 from graphnas.strategies.evolution import RegularizedEvolution
 from graphnas.strategies.random import Random
-from graphnas.trials import child
+from graphnas.trials import child, spec
+from graphnas.trials.executor import Task
 from graphnas.trials.search import search
 from graphnas.trials.study import Study
 from graphnas.trials.trial import Record, Trial
@@ -207,7 +208,7 @@ def test_bad_trials_fail_and_the_others_go_on(tmp_path: Path) -> None:
     assert found[5].file is not None
     assert found[5].file.parent.name == "a2"
     assert found[6].error == "not promising"
-    assert "exit code 3" in found[7].error
+    assert "it raised SystemExit: 3" in found[7].error
     assert study.best.arch == {"c0": 0}
 
 
@@ -268,6 +269,47 @@ def test_a_full_disk_ends_the_search_and_loses_nothing(tmp_path: Path, monkeypat
         with pytest.raises(TrialError, match=r"trial 4 cannot be written[\s\S]*the same call continues"):
             inline(tmp_path)
     assert archs(inline(tmp_path)) == whole
+
+
+def test_a_trial_that_finds_the_disk_full_is_tried_again(tmp_path: Path) -> None:
+    options = {"evaluate": evaluations.full_at_first, "executor": "processes", "trials": 2, "workers": 1}
+    with pytest.raises(TrialError, match=r"the result of trial 1 cannot be written[\s\S]*once there is room"):
+        inline(tmp_path, **options)
+    assert {trial.state for trial in Study(tmp_path / "run").trials} == {"queued"}
+    (tmp_path / "room").touch()
+    assert [trial.metrics["accuracy"] for trial in inline(tmp_path, **options).trials] == [1.0, 1.0]
+
+
+def test_a_trial_that_cannot_be_started_ends_the_search_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"executor": "processes", "trials": 3, "workers": 2}
+    whole = spec.write
+
+    def write(task: Task) -> Path:
+        if task.trial.number == 2:
+            raise OSError(28, "No space left on device")
+        return whole(task)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(spec, "write", write)
+        with pytest.raises(TrialError, match=r"trial 2 cannot be started: .*No space[\s\S]*the same call continues"):
+            inline(tmp_path, **options)
+    assert {trial.state for trial in inline(tmp_path, **options).trials} == {"complete"}
+
+
+@pytest.mark.parametrize("executor", ["processes", "inline"])
+def test_what_a_user_says_is_kept_as_text_that_can_be_shown(tmp_path: Path, executor: str) -> None:
+    study = inline(tmp_path, evaluations.unreadable, space=flat(2), executor=executor)
+    errors = {trial.arch["c0"]: trial.error for trial in study.trials}
+    assert errors[0].startswith("it raised FileNotFoundError: no \\udcff here")
+    assert len(errors[1]) < 6000
+
+
+def test_a_trial_that_quits_says_so(tmp_path: Path) -> None:
+    (trial,) = inline(tmp_path, evaluations.quits, space=flat(1), executor="processes").trials
+    assert trial.state == "failed"
+    assert "it raised SystemExit: 0" in trial.error
 
 
 # ---------------------------------------------------------------- calls that are wrong
