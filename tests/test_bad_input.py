@@ -57,7 +57,7 @@ class Net(nn.Module):
         self.register_buffer("steps", torch.tensor(7))
         self.notes = {"seen": [1, 2]}
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:  # LINE: signature
         self.notes["seen"].append(3)
         self.steps += 1  # LINE: forward
         x = self.stem(x)  # LINE: stem
@@ -155,7 +155,7 @@ def test_a_model_that_raises() -> None:
 
 
 STEM = ("'stem' (Conv2d) raised", "check their shapes and dtypes by calling the model")
-SIGNATURE = ("Net.forward(x: 'Tensor')", "Give one value a parameter")
+SIGNATURE = ("Net.forward(x: 'Tensor')", "Give one value a parameter", "LINE: signature")
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,9 @@ SIGNATURE = ("Net.forward(x: 'Tensor')", "Give one value a parameter")
 def test_wrong_example_inputs(model: Net, examples: tuple[Any, ...], needed: tuple[str, ...]) -> None:
     with pytest.raises(TraceError) as error:
         gn.trace(model, *examples)
-    parts(error, *needed)
+    lines = [part.removeprefix("LINE: ") for part in needed if part.startswith("LINE: ")]
+    parts(error, *(part for part in needed if not part.startswith("LINE: ")))
+    parts(error, *(f"{HERE}:{line_of(mark)}" for mark in lines))
     if STEM[0] in needed:
         parts(error, f"{HERE}:{line_of('stem')}")
 
@@ -323,7 +325,8 @@ def impossible(space: Graph) -> Graph:
 UNSATISFIABLE = (
     "no architecture of space Net satisfies its constraints",
     "<blocks.0.act> == 'gelu', <blocks.0.act> == 'silu'",
-    "loosen one of them",
+    "at node blocks.0.act_choice (",
+    f"{HERE}:{line_of('block')}). Loosen one of them",
 )
 
 
@@ -432,7 +435,7 @@ def test_a_full_disk_while_exporting(limit: int, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("EmitError"), done.stdout
     assert f"cannot write {path}" in done.stdout
-    assert "files that were there are as before" in done.stdout
+    assert f"files that were there are as before\n  at {path.parent}. Make room there" in done.stdout
     assert sorted(os.listdir(path.parent)) == ["child.py", "child.safetensors"]
     check = f"import runpy; runpy.run_path({str(path)!r}, run_name='__main__')"
     assert subprocess.run([sys.executable, "-c", check], capture_output=True).returncode == 0
@@ -441,7 +444,62 @@ def test_a_full_disk_while_exporting(limit: int, tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_exported_to(model: Net, tmp_path: Path) -> None:
     with pytest.raises(EmitError) as error:
         gn.export(traced(model), tmp_path / "missing" / "folder" / "child.py", weights=model.state_dict())
-    parts(error, f"cannot write {tmp_path / 'missing' / 'folder' / 'child.py'}")
+    folder = tmp_path / "missing" / "folder"
+    parts(error, f"cannot write {folder / 'child.py'}: there is no folder {folder}", "Make it first")
+
+
+@pytest.mark.parametrize("name", ["child.safetensors", "child", "taken.py", "beside.py"])
+def test_a_path_that_no_pair_of_files_can_have(model: Net, tmp_path: Path, name: str) -> None:
+    for folder in ("taken.py", "beside.safetensors"):
+        (tmp_path / folder).mkdir()
+    with pytest.raises(EmitError, match=r"is no name of a Python file|is a folder"):
+        gn.export(traced(model), tmp_path / name, weights=model.state_dict())
+    assert sorted(os.listdir(tmp_path)) == ["beside.safetensors", "taken.py"]
+
+
+def test_a_file_that_cannot_be_replaced_once_its_weights_are(
+    model: Net, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = os.replace
+
+    def replace_weights_alone(source: Path, target: Path) -> None:
+        if target.suffix == ".py":
+            raise PermissionError(1, "Operation not permitted")
+        whole(source, target)
+
+    monkeypatch.setattr(os, "replace", replace_weights_alone)
+    with pytest.raises(EmitError) as error:
+        gn.export(traced(model), tmp_path / "child.py", weights=model.state_dict())
+    parts(error, "not permitted; child.safetensors is new, and child.py as before", f"at {tmp_path}")
+    assert os.listdir(tmp_path) == ["child.safetensors"]
+
+
+# ---------------------------------------------------------------- supernets
+def test_a_supernet_without_a_largest_layer() -> None:
+    model = made()
+    model.stem = nn.Conv2d(3, 4, 3, padding="same")
+    space = gn.mutate(traced(model), gn.Value("stem", "kernel_size", ((1, 5), (5, 1))))
+    with pytest.raises(EmitError) as error:
+        gn.build(space, weights=model.state_dict())
+    parts(error, "no options of 'stem.kernel_size' give", "weight (4, 3, 5, 5)", "at node stem", "Add an option")
+    parts(error, f"{HERE}:{line_of('stem')}")
+
+
+@pytest.mark.parametrize(
+    ("plan", "needed"),
+    [
+        ({"blocks.0.act": "gelo", "size": 3}, ("picks 'gelo'", "('original', 'gelu', 'silu')", "Did you mean 'gelu'")),
+        ({"blocks.0.act": "gelu", "size": 4}, ("picks 4 for 'size'", "the options are (3, 5)")),
+        ({"blocks.0.act": "gelu"}, ("says nothing for 'size'", "the options are (3, 5)")),
+    ],
+)
+def test_a_plan_that_the_supernet_does_not_have(model: Net, plan: dict[str, Any], needed: tuple[str, ...]) -> None:
+    rule = gn.Value("stem", "kernel_size", (5,), label="size", also={"padding": lambda size: size // 2})
+    space = gn.mutate(space_of(model), rule)
+    net = gn.build(space, weights=model.state_dict())
+    with pytest.raises(ArchError) as error:
+        net(X, plan={"blocks.1.act": "original", **plan})
+    parts(error, *needed)
 
 
 BAD: dict[str, Callable[[Graph], object]] = {

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from graphnas.codegen.emit import emit
-from graphnas.codegen.inherit import slice_like
+from graphnas.codegen.inherit import SizesError, slice_like
 from graphnas.errors import EmitError
 from graphnas.ir.graph import Graph
+from graphnas.ir.node import Layer
 from graphnas.ir.storing import digest
 from graphnas.ir.verify import foreign, verify
 
@@ -28,7 +29,7 @@ def build(graph: Graph, weights: Mapping[str, Tensor] | None = None, guards: boo
 
     Raises:
         EmitError: the graph cannot be written; or without its weights a bare parameter or a buffer has no known start;
-            or a tensor has another shape.
+            or a tensor has another shape; or no option of a layer of the supernet is the largest.
     """
     verify(graph, allow=foreign(graph))
     source = emit(graph, guards)
@@ -36,11 +37,25 @@ def build(graph: Graph, weights: Mapping[str, Tensor] | None = None, guards: boo
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
     namespace: dict[str, Any] = {"__name__": f"graphnas_{graph.name}"}
     exec(compile(source, name, "exec"), namespace)
-    network: nn.Module = namespace["build"]()
+    try:
+        network: nn.Module = namespace["build"]()
+    except SizesError as error:
+        raise EmitError(
+            f"{error}\n  at {_decided(graph, error.labels)}. Add an option that is largest in every dimension, "
+            "or leave those out that are not; children can be built one by one."
+        ) from error
     check_starts(graph, weights or {})
     if weights is not None:
         inherit(network, weights)
     return network
+
+
+def _decided(graph: Graph, labels: tuple[str, ...]) -> str:
+    """The first layer that these choices decide."""
+    for node in graph.nodes:
+        if isinstance(node.op, Layer) and {choice.label for choice in node.choices} == set(labels):
+            return node.where
+    return f"a layer of {graph.name}"
 
 
 def inherit(network: nn.Module, weights: Mapping[str, Tensor]) -> None:

@@ -28,40 +28,61 @@ def export(
 ) -> None:
     """Writes `child.py` and its weights beside it, which run with torch alone.
 
-    Each file is complete or left as it was: it is written under another name in the same folder and then renamed, the
-    weights first.
+    Both files are written whole under other names in the same folder, and only then renamed, the weights first: a full
+    disk leaves both as they were. Two renames are not one: what is killed between them leaves new weights beside the
+    file as it was, each of them whole.
 
     Args:
         graph: usually closed.
-        path: of the file, ending in `.py`.
+        path: of the file, ending in `.py`; the weights have the same name and a suffix of their own.
         weights: see `build`; without them the network's own start is written.
         weights_format: "safetensors", or "pt" for a torch file, which needs no further package to load.
         arch: is named in the file's header.
 
     Raises:
-        EmitError: the graph cannot be written, or the disk refuses.
+        EmitError: the graph cannot be written, the path is none of a Python file, or the disk refuses.
     """
     path = Path(path)
     if weights_format not in FORMATS:
-        raise EmitError(f"weights_format is {weights_format!r}; it can be {' or '.join(map(repr, FORMATS))}")
+        raise EmitError(
+            f"weights_format is {weights_format!r}\n  at weights_format=. It can be {' or '.join(map(repr, FORMATS))}."
+        )
     suffix = FORMATS[weights_format]
+    _check(path, suffix)
     source = emit(graph, arch=arch, weights=suffix)
     state = {name: tensor.detach().clone().contiguous() for name, tensor in build(graph, weights).state_dict().items()}
-    new_source, new_weights = _beside(path), _beside(path.with_suffix(suffix))
+    targets = path.with_suffix(suffix), path
+    written = new_weights, new_source = tuple(map(_beside, targets))
     try:
         if weights_format == "pt":
             torch.save(state, new_weights)
         else:
             save_file(state, new_weights)
         new_source.write_text(source, encoding="utf-8")
-        for written, target in ((new_weights, path.with_suffix(suffix)), (new_source, path)):
-            _synchronize(written)
-            os.replace(written, target)
+        for file in written:
+            _synchronize(file)
+        for file, target in zip(written, targets):
+            os.replace(file, target)
     except Exception as error:  # safetensors and torch raise errors of their own where the disk is full
-        raise EmitError(f"cannot write {path}: {error}; files that were there are as before") from error
+        renamed = not new_weights.exists() and new_source.exists()
+        left = f"{targets[0].name} is new, and {path.name}" if renamed else "files that were there are"
+        raise EmitError(
+            f"cannot write {path}: {error}; {left} as before\n  at {path.parent.resolve()}. "
+            "Make room there and see that it may be written, or choose another folder; then export again."
+        ) from error
     finally:
-        for leftover in (new_source, new_weights):
-            leftover.unlink(missing_ok=True)
+        for file in written:
+            file.unlink(missing_ok=True)
+
+
+def _check(path: Path, suffix: str) -> None:
+    if path.suffix != ".py":
+        raise EmitError(f"{path} is no name of a Python file\n  at the path. Write {path.stem or 'child'}.py.")
+    if not path.parent.is_dir():
+        raise EmitError(f"cannot write {path}: there is no folder {path.parent}\n  at {path}. Make it first.")
+    for target in (path, path.with_suffix(suffix)):
+        if target.is_dir():
+            raise EmitError(f"cannot write {path}: {target} is a folder\n  at {target}. Choose another name.")
 
 
 def _beside(path: Path) -> Path:

@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import Tensor
 
 from graphnas.errors import EmitError
+
+
+class SizesError(EmitError):
+    """No options of a layer give each of its tensors the largest shape, so that a supernet has none to cut from.
+
+    Attributes:
+        labels: of the choices that decide the layer.
+    """
+
+    def __init__(self, labels: tuple[str, ...], largest: Mapping[str, tuple[int, ...]]) -> None:
+        shapes = ", ".join(f"{name} {shape}" for name, shape in largest.items())
+        super().__init__(
+            f"no options of {', '.join(map(repr, labels))} give all tensors of the layer their largest shapes: {shapes}"
+        )
+        self.labels = labels
 
 
 def slice_like(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:

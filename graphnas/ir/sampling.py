@@ -10,10 +10,11 @@ from graphnas.ir import printing
 from graphnas.ir.choice import Arch, Option, choices_in
 from graphnas.ir.counting import holds
 from graphnas.ir.graph import Graph
-from graphnas.ir.specialize import canonical, check_arch
+from graphnas.ir.specialize import canonical, check_arch, place
 
 ATTEMPTS = 100  # free draws before a constrained space is searched systematically
 LIMIT = 200_000  # partial architectures that the systematic search looks at
+PLACES = 4  # nodes that a message names
 
 Order = Callable[[Sequence[Option]], Sequence[Option]]
 
@@ -56,9 +57,13 @@ def complete(space: Graph, arch: Arch, rng: random.Random) -> dict[str, Option]:
         return found
     listed = ", ".join(map(printing.expression, space.constraints))
     fixed = f" with {given}" if given else ""
+    spoken = dict.fromkeys(choice for constraint in space.constraints for choice in choices_in(constraint))
+    places = list(dict.fromkeys(place(space, choice) for choice in spoken))
+    more = f" and {len(places) - PLACES} more" if len(places) > PLACES else ""
     raise ConstraintError(
-        f"no architecture of space {space.name}{fixed} satisfies its constraints: {listed}; "
-        "loosen one of them, or give the choices that they speak of further options"
+        f"no architecture of space {space.name}{fixed} satisfies its constraints: {listed}\n"
+        f"  at {', '.join(places[:PLACES])}{more}. "
+        "Loosen one of them, or give the choices that they speak of further options."
     )
 
 

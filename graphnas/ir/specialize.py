@@ -91,7 +91,7 @@ def check_arch(space: Graph, arch: Arch) -> None:
         if not _admits(choice, option):
             raise ArchError(
                 f"label {label!r} has no option {option!r}; options are {_listed(choice)}\n"
-                f"  at {_place(space, choice)}.{nearest(option, choice.options)}"
+                f"  at {place(space, choice)}.{nearest(option, choice.options)}"
             )
 
 
@@ -120,7 +120,8 @@ def _listed(choice: Choice) -> str:
     )
 
 
-def _place(space: Graph, choice: Choice) -> str:
+def place(space: Graph, choice: Choice) -> str:
+    """The first node that a choice decides, with the user's line, for messages."""
     return next((node.where for node in space.nodes if choice in node.choices), "a constraint")
 
 

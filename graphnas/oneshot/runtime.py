@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from graphnas.codegen.inherit import slice_like
+from graphnas.codegen.inherit import SizesError, slice_like
+from graphnas.errors import ArchError, nearest
 
 Plan = Mapping[str, Any]
 Thunk = Callable[[], Any]
@@ -24,11 +25,13 @@ def choose(picked: Any, arms: Mapping[Any, Thunk], merge: str | None = None) -> 
         merge: how the values of several options are joined: "sum", "mean", or "concat" along dimension 1.
 
     Raises:
-        ValueError: the plan picks what is no option.
+        ArchError: the plan picks what is no option.
     """
     options = (picked,) if merge is None else picked
     if any(option not in arms for option in options):
-        raise ValueError(f"the plan picks {picked!r}, but the options are {tuple(arms)}")
+        raise ArchError(
+            f"the plan picks {picked!r}, but the options are {tuple(arms)}\n  at plan=.{nearest(picked, arms)}"
+        )
     values = [arms[option]() for option in options]
     if len(values) == 1:
         return values[0]
@@ -64,26 +67,29 @@ class Elastic(nn.Module):
         domains: label → the values that it can have.
 
     Raises:
-        ValueError: no combination of values gives all tensors their largest shapes.
+        SizesError: no combination of values gives all tensors their largest shapes.
     """
 
     def __init__(self, make: Callable[[Plan], nn.Module], domains: Mapping[str, tuple[Any, ...]]) -> None:
         super().__init__()
-        self._make, self._labels = make, tuple(domains)
-        self._templates: dict[tuple[Any, ...], nn.Module] = {}
+        self._domains, self._labels = dict(domains), tuple(domains)
         plans = [dict(zip(domains, values, strict=True)) for values in itertools.product(*domains.values())]
-        shapes = [_shapes(self._template(plan)) for plan in plans]
+        with torch.device("meta"):
+            self._templates: dict[tuple[Any, ...], nn.Module] = {tuple(plan.values()): make(plan) for plan in plans}
+        shapes = list(map(_shapes, self._templates.values()))
         names = dict.fromkeys(name for each in shapes for name in each)  # some plans have no bias
         largest = {name: tuple(map(max, zip(*(each[name] for each in shapes if name in each)))) for name in names}
         if largest not in shapes:
-            raise ValueError(
-                f"no values of {self._labels} give all tensors of the layer their largest shapes {largest}"
-            )
+            raise SizesError(self._labels, largest)
         layer = make(plans[shapes.index(largest)])
         self._parameters, self._buffers = layer._parameters, layer._buffers
 
     def forward(self, *args: Any, plan: Plan, **kwargs: Any) -> Any:
-        """What the layer that the plan describes computes with slices of the tensors."""
+        """What the layer that the plan describes computes with slices of the tensors.
+
+        Raises:
+            ArchError: the plan lacks a label, or picks what is no option.
+        """
         template = self._template(plan)
         template.train(self.training)
         shapes = _shapes(template)
@@ -93,11 +99,15 @@ class Elastic(nn.Module):
         return torch.func.functional_call(template, tensors, args, kwargs)
 
     def _template(self, plan: Plan) -> nn.Module:
-        key = tuple(plan[label] for label in self._labels)
-        if key not in self._templates:
-            with torch.device("meta"):
-                self._templates[key] = self._make(plan)
-        return self._templates[key]
+        key = tuple(plan.get(label) for label in self._labels)
+        if key in self._templates:
+            return self._templates[key]
+        label = next(label for label in self._labels if plan.get(label) not in self._domains[label])
+        picked = f"picks {plan[label]!r}" if label in plan else "says nothing"
+        raise ArchError(
+            f"the plan {picked} for {label!r}, but the options are {self._domains[label]}\n  at plan=."
+            f"{nearest(plan.get(label), self._domains[label])}"
+        )
 
 
 def _shapes(layer: nn.Module) -> dict[str, tuple[int, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from graphnas.tracing.arguments import NotAnArgumentError, argument, no_tensor
 from graphnas.tracing.modules import identifier
 from graphnas.tracing.names import constant_name
 from graphnas.tracing.record import Value
+from graphnas.tracing.sources import short_file
 
 _KINDS = {
     inspect.Parameter.POSITIONAL_ONLY: "positional",
@@ -75,7 +76,7 @@ def interface(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], r
         TraceError: the inputs do not fit `forward`, or hold something that a graph cannot be given.
     """
     signature = inspect.signature(model.forward)
-    where = f"{type(model).__name__}.forward{signature}"
+    where = f"{type(model).__name__}.forward{signature}{_defined(model.forward)}"
     try:
         bound = signature.bind(*args, **kwargs)
     except TypeError as error:
@@ -90,6 +91,12 @@ def interface(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], r
             )
     parameters = [_parameter(parameter, bound, where) for parameter in signature.parameters.values()]
     return Interface(bound, tuple(parameters), tuple(inputs))
+
+
+def _defined(function: Callable[..., Any]) -> str:
+    """Where a function is written, for messages: ` (net.py:12)`; "" if that is nowhere."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return f" ({short_file(code.co_filename)}:{code.co_firstlineno})" if code else ""
 
 
 def _free(path: tuple[str | int, ...], reserved: set[str]) -> str:
