@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from graphnas.errors import ArchError, GraphNASError, nearest
+from graphnas.errors import ArchError, GraphError, GraphNASError, nearest
 from graphnas.ir import storing
 from graphnas.ir.choice import Arch
 from graphnas.ir.graph import Graph
@@ -111,7 +111,9 @@ def arch(path: Path, space: Graph) -> dict[str, Any]:
         if not isinstance(json.loads(text), dict):
             raise ArchError(f'an architecture is an object, label to option\n  at {path}. Write {{"label": "option"}}.')
         found: Arch = data.from_json(text)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except GraphError as error:
+        raise ArchError(f"this is no architecture: {error}\n  in {path}") from error
+    except (OSError, ValueError, RecursionError) as error:
         raise ArchError(
             f"the architecture cannot be read: {error}\n  at {path}. `graphnas space sample` writes such files."
         ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -54,8 +55,19 @@ Allow = Annotated[
 
 
 def answer(data: Mapping[str, Any], text: str, as_json: bool) -> None:
-    """Prints a result."""
-    print(json.dumps(data, indent=2) if as_json else text.rstrip("\n"))
+    """Prints a result; what JSON has no number for, as a loss that is not one, is null in it."""
+    print(json.dumps(_finite(data), indent=2, allow_nan=False) if as_json else text.rstrip("\n"))
+
+
+def _finite(value: Any) -> Any:
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case Mapping():
+            return {key: _finite(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_finite(item) for item in value]
+    return value
 
 
 def complain(message: str) -> None:

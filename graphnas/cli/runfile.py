@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import shlex
 import tomllib
 from collections.abc import Callable
@@ -69,7 +70,9 @@ def read(path: Path) -> Run:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise TrialError(f"the run cannot be read: {error}\n  at {path}.") from error
+        raise TrialError(
+            f"the run cannot be read: {error}\n  at {path}. Give a file of TOML; the guide's second chapter has one."
+        ) from error
     known = [item.name for item in fields(Run)]
     for key, value in content.items():
         if key not in known:
@@ -78,8 +81,12 @@ def read(path: Path) -> Run:
             )
         if not isinstance(value, _KINDS[key]) or (isinstance(value, bool)):
             kinds = " or ".join(kind.__name__ for kind in _KINDS[key])
-            raise TrialError(f"{key} must be {kinds}, but is {value!r:.100}\n  at {path}.")
+            raise TrialError(f"{key} must be {kinds}, but is {value!r:.100}\n  at {path}. Change it there.")
     run = Run(**content)
+    for key in ("command", "device", "allow"):
+        value = getattr(run, key)
+        if isinstance(value, list) and not all(isinstance(item, str) for item in value):
+            raise TrialError(f"{key} must be a list of strings, but is {value!r:.100}\n  at {path}. Quote them.")
     for key in ("space", "directory", "weights"):
         if getattr(run, key):
             setattr(run, key, str(path.parent / getattr(run, key)))
@@ -99,7 +106,7 @@ def strategy(wanted: str | dict[str, Any]) -> Strategy | None:
     name = arguments.pop("name", "")
     if not name and not arguments:
         return None
-    if name not in STRATEGIES:
+    if not isinstance(name, str) or name not in STRATEGIES:
         raise TrialError(
             f"there is no strategy {name!r}; there are {', '.join(STRATEGIES)}\n"
             f"  at strategy.{nearest(name, STRATEGIES)}"
@@ -108,7 +115,8 @@ def strategy(wanted: str | dict[str, Any]) -> Strategy | None:
     try:
         return make(**arguments)
     except (TypeError, ValueError) as error:
-        raise TrialError(f"{error}\n  at strategy {name!r}.") from error
+        takes = ", ".join(inspect.signature(make).parameters) or "nothing"
+        raise TrialError(f"{error}\n  at strategy {name!r}. Its arguments are {takes}.") from error
 
 
 def evaluation(run: Run) -> tuple[str, dict[str, Any]]:

@@ -53,6 +53,8 @@ def search(
     for name, value in given.items():
         if value is not None:
             setattr(run, name, value)
+    if both := set(maximize or ()) & set(minimize or ()):
+        raise TrialError(f"{min(both)!r} cannot be both\n  at --maximize and --minimize. Give it to one of them.")
     if maximize or minimize:
         run.objectives = {**dict.fromkeys(maximize or (), "maximize"), **dict.fromkeys(minimize or (), "minimize")}
     resume = f"interrupted; to go on: {shlex.join(['graphnas', *sys.argv[1:]])}"

@@ -84,9 +84,15 @@ def _example(text: str) -> Tensor:
         sizes = [-1]
     if min(sizes, default=0) < 0:
         raise TraceError(f"{shape!r} is no shape\n  at --input {text}. Write sizes such as 1,3,224,224.")
-    if dtype.is_floating_point or dtype.is_complex:
-        return torch.randn(sizes, generator=torch.Generator().manual_seed(0)).to(dtype)
-    return torch.ones(sizes, dtype=dtype) if dtype is torch.bool else torch.zeros(sizes, dtype=dtype)
+    try:
+        if dtype.is_floating_point or dtype.is_complex:
+            return torch.randn(sizes, generator=torch.Generator().manual_seed(0)).to(dtype)
+        return torch.ones(sizes, dtype=dtype) if dtype is torch.bool else torch.zeros(sizes, dtype=dtype)
+    except (RuntimeError, TypeError) as error:  # too large, or a dtype that cannot be filled
+        said = str(error).partition("\n")[0]
+        raise TraceError(
+            f"there is no such tensor: {said}\n  at --input {text}. Give another shape or dtype."
+        ) from error
 
 
 def _save_weights(model: nn.Module, path: Path) -> None:

@@ -98,6 +98,15 @@ def problem(
         TrialError: objectives, metrics or parameters are not what they should be.
         ConstraintError: a constraint is no condition on choices of the space.
     """
+    for name, given in (("objectives", objectives), ("metrics", metrics), ("parameters", parameters)):
+        if not isinstance(given, Mapping):
+            raise TrialError(
+                f"{name} are a dict, by name, but this is {given!r:.100}\n  at {name}=. Write {{name: ...}}."
+            )
+    if isinstance(constraints, str) or not isinstance(constraints, Sequence):
+        raise ConstraintError(
+            f"constraints are a list, but this is {constraints!r:.100}\n  at constraints=. Write [...]."
+        )
     _check_objectives(objectives)
     searched = {name: _choice(name, value) for name, value in parameters.items() if _is_searched(value)}
     fixed = {name: value for name, value in parameters.items() if name not in searched}

@@ -85,6 +85,7 @@ def search(
         ConstraintError: no architecture satisfies the constraints; found before any trial.
         EmitError: a tensor of the space has no known start, and `weights` lack it.
     """
+    _check(space, strategy, seed)
     _check_numbers(trials, workers, timeout_s)
     asked = problem(space, parameters, objectives, metrics, constraints)
     asked.derived(sample(asked.joint, seed))  # raises where nothing is feasible, or a metric is no number
@@ -92,9 +93,8 @@ def search(
     chosen = strategy or _default(objectives)
     chosen.start(asked.joint, objectives, seed)
     runner, function = _executor(executor, evaluate, workers, timeout_s)
-    devices = (device,) if isinstance(device, str) else tuple(device)
     subscribers = (on_trial,) if callable(on_trial) else tuple(on_trial)
-    run = _Run(asked, chosen, seed, Path(directory), runner, function, weights, devices)
+    run = _Run(asked, chosen, seed, Path(directory), runner, function, weights, _devices(device))
     return run.until(trials, workers, subscribers, show)
 
 
@@ -158,13 +158,28 @@ def _ignore(record: Record) -> None:
     """Shows nothing."""
 
 
-def _check_numbers(trials: int, workers: int, timeout_s: float | None) -> None:
+def _check(space: Graph, strategy: Strategy | None, seed: int) -> None:
     if os.environ.get(INSIDE):
         raise TrialError(
             "a search begins while a trial imports the file of its evaluate function\n"
             '  at gn.search(...). Put the call below `if __name__ == "__main__":`.'
         )
-    if trials < 1 or workers < 1 or (timeout_s is not None and timeout_s <= 0):
+    if not isinstance(space, Graph):
+        raise TrialError(f"this is no space: {space!r:.100}\n  at space=. Give what gn.mutate or gn.load gives.")
+    if isinstance(strategy, str | type):
+        raise TrialError(f"this is no strategy: {strategy!r:.100}\n  at strategy=. Give one such as gn.Random().")
+    if not isinstance(seed, int) or not -(2**63) <= seed < 2**63:
+        raise TrialError(f"this is no seed: {seed!r:.100}\n  at seed=. Give an integer of at most 64 bits.")
+
+
+def _devices(device: str | Sequence[str]) -> tuple[str, ...]:
+    if not device or not all(isinstance(item, str) for item in device):
+        raise TrialError(f'this is no device: {device!r:.100}\n  at device=. Give "cpu", or ["cuda:0", "cuda:1"].')
+    return (device,) if isinstance(device, str) else tuple(device)
+
+
+def _check_numbers(trials: int, workers: int, timeout_s: float | None) -> None:
+    if trials < 1 or workers < 1 or (timeout_s is not None and not timeout_s > 0):
         raise TrialError(
             "trials >= 1, workers >= 1 and timeout_s > 0 must hold, "
             f"but got trials={trials}, workers={workers}, timeout_s={timeout_s}"

@@ -23,6 +23,9 @@ ROWS = [
     ("trace factory -i 2,3,8,8 -o m.json", "names no object"),
     ("trace net.py:factory -i 2,3,x,8 -o m.json", "is no shape"),
     ("trace net.py:factory -i 2,3:flout32 -o m.json", "Did you mean"),
+    ("trace net.py:factory -i 9999999999,9999999999 -o m.json", "there is no such tensor"),
+    ("trace net.py:factory -i 99999999999999999999,3 -o m.json", "there is no such tensor"),
+    ("trace net.py:factory -i 2,3,8,8:quint8 -o m.json", "there is no such tensor"),
     ("trace net.py:factory -i 2,3,8,8 -o nowhere/m.json", "cannot be written"),
     ("trace net.py:factory -i 2,3,-8,8 -o m.json", "is no shape"),
     ("trace net.py:factory -i 2,3,8,8 -o .", "it is a folder"),
@@ -42,6 +45,8 @@ ROWS = [
     ("emit space.json -o nowhere/child.py", "there is no folder nowhere"),
     ("emit space.json --arch wrong.json", "Did you mean"),
     ("emit space.json --arch list.json", "an architecture is an object"),
+    ("emit space.json --arch deep.json", "deep.json"),
+    ("emit space.json --arch space.json", "this is no architecture"),
     ("emit space.json --arch missing.json", "missing.json"),
     ("emit space.json --weights model.safetensors", "Give -o"),
     ("emit model.json -o c.py --weights net.py", "the weights cannot be read"),
@@ -51,6 +56,12 @@ ROWS = [
     ("search typo.toml", "Did you mean 'directory'"),
     ("search kind.toml", "trials must be int"),
     ("search cut.toml", "cut.toml"),
+    ("search words.toml", "device must be a list of strings"),
+    ("search nameless.toml", "there is no strategy ['random']"),
+    ("search arguments.toml", "Its arguments are population, tournament"),
+    ("search space.json --maximize a --minimize a", "'a' cannot be both"),
+    ("search space.json --evaluate evaluation.py:evaluate -d r --timeout nan", "timeout_s > 0 must hold"),
+    ("search space.json --evaluate evaluation.py:evaluate -d r --seed 99999999999999999999", "this is no seed"),
     ("show nowhere", "nowhere"),
     ("export nowhere -o c.py", "nowhere"),
     ("export nowhere -o nowhere/c.py", "there is no folder nowhere"),
@@ -66,6 +77,11 @@ def test_user_error_is_a_message(run: Run, space: Path, folder: Path, words: str
     (folder / "typo.toml").write_text('space = "space.json"\ndirectori = "runs"')
     (folder / "kind.toml").write_text('space = "space.json"\ntrials = "many"')
     (folder / "cut.toml").write_text("space = ")
+    (folder / "deep.json").write_text('{"a":' * 10**5)
+    run_file = 'space = "space.json"\nevaluate = "evaluation.py:evaluate"\ndirectory = "r"\n'
+    (folder / "words.toml").write_text(run_file + "device = [1]")
+    (folder / "nameless.toml").write_text(run_file + 'strategy = {name = ["random"]}')
+    (folder / "arguments.toml").write_text(run_file + 'strategy = {name = "evolution", populatio = 3}')
     files = sorted(folder.iterdir())
     answer = run(*words.split())
     assert answer.code == 1

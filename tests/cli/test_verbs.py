@@ -130,3 +130,10 @@ def test_search_by_a_run_file(run: Run, space: Path, folder: Path) -> None:
     assert len(answer.data["trials"]) == 3
     for row in answer.data["trials"]:
         assert row["metrics"]["lr"] == row["parameters"]["lr"]
+
+
+def test_what_is_no_number_is_null_in_json(run: Run, space: Path, folder: Path) -> None:
+    (folder / "odd.py").write_text("def evaluate(trial):\n    return {'accuracy': 0.5, 'loss': float('nan')}\n")
+    answer = run("search", space, "--evaluate", "odd.py:evaluate", "-d", "runs/odd", "-n", 1, "--json")
+    assert answer.code == 0, answer.err
+    assert answer.data["trials"][0]["metrics"] == {"accuracy": 0.5, "loss": None}

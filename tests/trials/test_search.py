@@ -338,6 +338,18 @@ C0 = Choice("c0", (0, 1, 2, 3))
         ({"workers": 0}, TrialError, "workers >= 1"),
         ({"timeout_s": 5}, TrialError, "in this process cannot be killed"),
         ({"executor": "slurm"}, TrialError, "no executor 'slurm'"),
+        ({"timeout_s": float("nan")}, TrialError, "timeout_s > 0 must hold"),
+        ({"seed": 2**64}, TrialError, r"this is no seed[\s\S]*64 bits"),
+        ({"seed": None}, TrialError, "this is no seed: None"),
+        ({"space": "space.json"}, TrialError, r"this is no space: 'space.json'[\s\S]*gn.load"),
+        ({"strategy": "random"}, TrialError, r"this is no strategy: 'random'[\s\S]*gn.Random\(\)"),
+        ({"strategy": Random}, TrialError, "this is no strategy: <class"),
+        ({"device": []}, TrialError, r"this is no device: \[\]"),
+        ({"device": [0]}, TrialError, r"this is no device: \[0\]"),
+        ({"objectives": ["accuracy"]}, TrialError, r"objectives are a dict[\s\S]*at objectives="),
+        ({"metrics": [1]}, TrialError, "metrics are a dict"),
+        ({"parameters": [1]}, TrialError, "parameters are a dict"),
+        ({"constraints": C0 > 1}, ConstraintError, r"constraints are a list[\s\S]*at constraints="),
     ],
 )
 def test_wrong_calls_are_refused_before_any_trial(
