@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from graphnas.errors import nearest
 from graphnas.ir import targets
+from graphnas.ir.choice import Expr
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.naming import is_allowed, is_dotted, is_identifier, is_line, is_path, permission
 from graphnas.ir.node import Arg, Constant, Entry, List
@@ -91,6 +92,7 @@ def _check_tensor(entry: Entry, where: str) -> None:
     if not set(config) <= {*SETTINGS}:
         refuse(f"a tensor has the settings {', '.join(config):.100}", where, f"It may have {', '.join(SETTINGS)}.")
     check_value(FrozenDict({key: item for key, item in config.items() if key != "value"}), (), where)
+    _check_settings(entry, where)
     if "value" not in config:
         return
     shape, dtype = config.get("shape"), config.get("dtype")
@@ -119,6 +121,20 @@ def _check_tensor(entry: Entry, where: str) -> None:
             where,
             f"A graph carries at most {MAX_ELEMENTS}; register larger tensors as parameters or buffers.",
         )
+
+
+def _check_settings(entry: Entry, where: str) -> None:
+    """Checks what a tensor is made of; the second name of one that has another says nothing of it."""
+    shape, dtype = entry.config.get("shape", () if entry.same_as else None), entry.config.get("dtype")
+    if type(shape) is not tuple or not all(
+        isinstance(size, Expr) or (type(size) is int and size >= 0) for size in shape
+    ):
+        refuse(f"a tensor has the shape {shape!r:.100}", where, "Give its sizes, none below 0.")
+    if dtype is not None and not (type(dtype) is Constant and dtype.name.startswith("torch.")):
+        refuse(f"a tensor has the dtype {dtype!r:.100}", where, 'Give a Constant, such as "torch.float32".')
+    for name in ("requires_grad", "persistent"):
+        if type(entry.config.get(name, True)) is not bool:
+            refuse(f"{name} is {entry.config[name]!r:.100}", where, "It is true or false.")
 
 
 def _bytes(dtype: str) -> int:

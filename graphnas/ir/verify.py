@@ -6,13 +6,13 @@ come from the tables of `targets` or from modules that the caller allows, and va
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from graphnas.errors import nearest
 from graphnas.ir import targets
 from graphnas.ir.arithmetic import check_arithmetic
-from graphnas.ir.choice import Choice, Expr, choices_in
+from graphnas.ir.choice import Apply, Choice, Expr, choices_in
 from graphnas.ir.hazards import check_hazards
 from graphnas.ir.modules import check_modules
 from graphnas.ir.naming import is_allowed, is_identifier, is_line, is_node_name, is_path, permission
@@ -23,6 +23,7 @@ from graphnas.ir.node import (
     GUARD,
     MERGES,
     SET_DATA,
+    Arg,
     Call,
     Choose,
     Layer,
@@ -143,6 +144,18 @@ def _check_constraint(constraint: Expr) -> None:
     check_value(constraint, (), "a constraint")
     if not is_boolean(constraint):
         refuse(f"{constraint!r:.200} is neither true nor false", "a constraint", "Compare it, as in `macs <= 30e6`.")
+    for term in _terms(constraint):
+        if not any(True for _ in choices_in(term)):
+            refuse(f"{term!r:.200} speaks of no choice", "a constraint", "Write its value in its place.")
+
+
+def _terms(expr: Arg) -> Iterator[Apply]:
+    """An expression and those that it is made of."""
+    if isinstance(expr, Apply):
+        yield expr
+        expr = expr.args
+    for item in expr if isinstance(expr, tuple) else ():
+        yield from _terms(item)
 
 
 # ---------------------------------------------------------------- nodes

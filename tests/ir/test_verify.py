@@ -267,6 +267,24 @@ BROKEN: dict[str, tuple[Callable[[], Graph], str, str]] = {
     "value's elements": (lambda: buffer((2,), List((1, "x"))), "not one of 2 elements", "head.steps"),
     "range": (lambda: buffer((3,), FrozenDict({"arange": 10**12})), "not one of 3 elements", "head.steps"),
     "huge": (lambda: buffer((10**9, 10**9), FrozenDict({"fill": 0})), "elements of torch.float32", "at most"),
+    "no shape": (lambda: with_entry("head.steps", config=FrozenDict()), "has the shape None", "head.steps"),
+    "shape": (lambda: with_entry("head.steps", config=FrozenDict({"shape": 3})), "has the shape 3", "head.steps"),
+    "negative size": (lambda: with_entry("head.steps", config=FrozenDict({"shape": (-1,)})), "shape (-1,)", "below 0"),
+    "dtype": (
+        lambda: with_entry("head.steps", config=FrozenDict({"shape": (), "dtype": "int"})),
+        "dtype 'int'",
+        "Give",
+    ),
+    "persistence": (
+        lambda: with_entry("head.steps", config=FrozenDict({"shape": (), "persistent": 1})),
+        "persistent is 1",
+        "true or false",
+    ),
+    "constraint on nothing": (
+        lambda: replace(space(), constraints=(ACT.equals("gelu").implies(Apply("==", (1, 2))),)),
+        "speaks of no choice",
+        "Write its value",
+    ),
     "not packed": (lambda: buffer((2,), FrozenDict({"base85": "#"})), "not one of 2 elements", "head.steps"),
 }
 
