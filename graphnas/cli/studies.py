@@ -94,7 +94,9 @@ def _trial(study: Study, number: int) -> Record:
     for record in study.trials:
         if record.number == number:
             return record
-    raise TrialError(f"there is no trial {number}, but 1 to {len(study.trials)}\n  at {study.directory}.")
+    raise TrialError(
+        f"there is no trial {number}, but {len(study.trials)} from 1 on\n  at {study.directory}. See graphnas show."
+    )
 
 
 def described(study: Study) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from graphnas.errors import TrialError
+from graphnas.errors import GraphError, TrialError
 from graphnas.trials import child, data, files, schema
 from graphnas.trials.trial import Record
 
@@ -53,7 +53,8 @@ class Store:
             try:
                 yield self._connection
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:  # a full disk ends it by itself
+                    self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
@@ -62,11 +63,21 @@ class Store:
                 "Nothing that was stored is lost; the same call continues once it can be written."
             ) from error
 
+    def _read(self, query: str, values: tuple[object, ...] = ()) -> list[sqlite3.Row]:
+        try:
+            return self._connection.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._damaged(str(error)) from error
+
+    def _damaged(self, what: str) -> TrialError:
+        place = self.directory / schema.NAME
+        return TrialError(f"the store cannot be read: {what}\n  at {place}. Take a copy of it, or search elsewhere.")
+
     # ------------------------------------------------------------ the study
     def study(self) -> dict[str, Any] | None:
         """The row of the study; None before `create`."""
-        row = self._connection.execute("SELECT * FROM study").fetchone()
-        return None if row is None else dict(row)
+        rows = self._read("SELECT * FROM study")
+        return dict(rows[0]) if rows else None
 
     def create(self, row: Mapping[str, Any]) -> None:
         """Enters the study."""
@@ -82,32 +93,32 @@ class Store:
     # ------------------------------------------------------------ reading trials
     def records(self) -> tuple[Record, ...]:
         """All trials, in the order of proposal."""
-        return tuple(map(self._record, self._connection.execute("SELECT * FROM trial ORDER BY id")))
+        return tuple(map(self._record, self._read("SELECT * FROM trial ORDER BY id")))
 
     def record(self, number: int) -> Record | None:
         """One trial, if it was proposed."""
-        row = self._connection.execute("SELECT * FROM trial WHERE id = ?", (number,)).fetchone()
-        return None if row is None else self._record(row)
+        rows = self._read("SELECT * FROM trial WHERE id = ?", (number,))
+        return self._record(rows[0]) if rows else None
 
     def first(self, key: str) -> int | None:
         """The first trial that asks what this key stands for."""
-        found: int | None = self._connection.execute("SELECT min(id) FROM trial WHERE key = ?", (key,)).fetchone()[0]
+        found: int | None = self._read("SELECT min(id) FROM trial WHERE key = ?", (key,))[0][0]
         return found
 
     def attempts(self, state: str) -> list[Attempt]:
         """The trials in a state that answer for themselves, with their last starts."""
         columns = "id, attempt, crashes, pid, started"
         query = f"SELECT {columns} FROM trial WHERE state = ? AND same_as IS NULL ORDER BY id"
-        return [Attempt(*row) for row in self._connection.execute(query, (state,))]
+        return [Attempt(*row) for row in self._read(query, (state,))]
 
     def attempt(self, number: int) -> Attempt:
         """The last start of a trial."""
         query = "SELECT id, attempt, crashes, pid, started FROM trial WHERE id = ?"
-        return Attempt(*self._connection.execute(query, (number,)).fetchone())
+        return Attempt(*self._read(query, (number,))[0])
 
     def answered(self) -> list[tuple[int, int]]:
         """The open trials that ask what a trial asked that has ended by now, and those trials."""
-        rows = self._connection.execute(
+        rows = self._read(
             "SELECT trial.id, first.id FROM trial JOIN trial AS first ON trial.same_as = first.id "
             "WHERE trial.state = 'queued' AND first.state NOT IN ('queued', 'running') ORDER BY trial.id"
         )
@@ -118,16 +129,22 @@ class Store:
         return self.directory / "trials" / f"{number:06d}" / f"a{attempt}"
 
     def _record(self, row: sqlite3.Row) -> Record:
+        try:
+            return self._decoded(row)
+        except (LookupError, TypeError, ValueError, AttributeError, RecursionError, GraphError) as error:
+            raise self._damaged(f"trial {row['id']} is not what graphnas writes ({error})") from error
+
+    def _decoded(self, row: sqlite3.Row) -> Record:
         source = row
         if row["same_as"] is not None:
-            source = self._connection.execute("SELECT * FROM trial WHERE id = ?", (row["same_as"],)).fetchone()
+            source = self._read("SELECT * FROM trial WHERE id = ?", (row["same_as"],))[0]
         file = self.attempt_directory(source["id"], source["attempt"]) / child.NAME
         return Record(
             number=row["id"],
             arch=data.from_json(row["arch"]),
             parameters=data.from_json(row["parameters"]),
             state=row["state"],
-            metrics=json.loads(row["metrics"] or "{}"),
+            metrics={str(name): float(value) for name, value in json.loads(row["metrics"] or "{}").items()},
             file=file if file.exists() else None,
             error=row["error"],
             same_as=row["same_as"],
@@ -181,5 +198,5 @@ class Store:
 
     def reports(self, number: int) -> list[tuple[int, dict[str, float]]]:
         """The intermediate results of a trial: steps and values."""
-        rows = self._connection.execute("SELECT step, metrics FROM report WHERE trial = ? ORDER BY rowid", (number,))
+        rows = self._read("SELECT step, metrics FROM report WHERE trial = ? ORDER BY rowid", (number,))
         return [(step, json.loads(values)) for step, values in rows]

@@ -54,7 +54,12 @@ class Study:
     @property
     def objectives(self) -> dict[str, str]:
         """Metric → "maximize" or "minimize"."""
-        found: dict[str, str] = json.loads(self._row["objective"])
+        try:
+            found: dict[str, str] = dict(json.loads(self._row["objective"]))
+        except (TypeError, ValueError) as error:
+            raise TrialError(
+                f"the objectives cannot be read: {error}\n  at {self.directory}. Who changed them?"
+            ) from error
         return found
 
     @property
@@ -103,7 +108,7 @@ class Study:
         """The complete trials that no other dominates, each network once, in the order of proposal.
 
         Raises:
-            TrialError: no trial is complete.
+            TrialError: no trial is complete, or one lacks an objective.
         """
         trials = self.trials
         complete = [trial for trial in trials if trial.state == "complete" and trial.same_as is None]
@@ -112,6 +117,11 @@ class Study:
             last = f" Trial {failed[-1].number}: {failed[-1].error}" if failed else ""
             raise TrialError(f"none of {len(trials)} trials is complete\n  at {self.directory}.{last}")
         objectives = self.objectives
+        for trial in complete:
+            if missing := objectives.keys() - trial.metrics.keys():
+                raise TrialError(
+                    f"trial {trial.number} is complete without {min(missing)!r}\n  at {self.directory}. Who changed it?"
+                )
         return tuple(one for one in complete if not any(dominates(other, one, objectives) for other in complete))
 
     def __repr__(self) -> str:

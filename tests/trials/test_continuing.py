@@ -275,6 +275,39 @@ def test_a_file_that_is_no_store_is_refused(tmp_path: Path, read: Any) -> None:
         read(tmp_path)
 
 
+@pytest.mark.parametrize("read", [lambda folder: Study(folder).pareto(), inline])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("UPDATE trial SET arch = '{{{'", "trial 1 is not what graphnas writes"),
+        ("UPDATE trial SET arch = '[]'", "trial 1 is not what graphnas writes"),
+        ('UPDATE trial SET arch = \'{"c0": {"eval": 1}}\'', "trial 1 is not what graphnas writes"),
+        ('UPDATE trial SET metrics = \'{"accuracy": "high"}\'', "trial 1 is not what graphnas writes"),
+        ("UPDATE trial SET same_as = 77 WHERE id = 1", "trial 1 is not what graphnas writes"),
+        ("DROP TABLE trial", "no such table"),
+    ],
+)
+def test_a_damaged_store_is_refused(tmp_path: Path, read: Any, change: str, message: str) -> None:
+    inline(tmp_path, trials=2)
+    connection = sqlite3.connect(tmp_path / schema.NAME)
+    with connection:
+        connection.execute(change)
+    connection.close()
+    with pytest.raises(TrialError, match=rf"the store cannot be read: .*{message}[\s\S]*at .*study.db"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("change", ["UPDATE study SET objective = '3'", "UPDATE trial SET metrics = '{\"loss\": 1}'"])
+def test_a_changed_store_has_no_best(tmp_path: Path, change: str) -> None:
+    inline(tmp_path, trials=2)
+    connection = sqlite3.connect(tmp_path / schema.NAME)
+    with connection:
+        connection.execute(change)
+    connection.close()
+    with pytest.raises(TrialError, match="Who changed"):
+        _ = Study(tmp_path).best
+
+
 def test_a_data_base_of_something_else_is_refused(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / schema.NAME)
     connection.execute("CREATE TABLE cats(name)")
