@@ -178,6 +178,15 @@ def test_wrong_example_inputs(model: Net, examples: tuple[Any, ...], needed: tup
         parts(error, f"{HERE}:{line_of('stem')}")
 
 
+def test_a_layer_that_waits_for_its_first_input() -> None:
+    model = nn.Sequential(nn.LazyLinear(3))
+    with pytest.raises(TraceError) as error:
+        gn.trace(model, X)
+    parts(error, "'0.weight' of Sequential has no shape", "Call it once")
+    model(X)
+    gn.trace(model, X)
+
+
 def test_no_module_at_all() -> None:
     with pytest.raises(TraceError, match="function cannot be traced"):
         gn.trace(lambda x: x, X)
@@ -500,6 +509,15 @@ def test_a_plan_that_the_supernet_does_not_have(model: Net, plan: dict[str, Any]
     with pytest.raises(ArchError) as error:
         net(X, plan={"blocks.1.act": "original", **plan})
     parts(error, *needed)
+
+
+@pytest.mark.parametrize("use", [gn.build, lambda graph, weights: gn.export(graph, "never.py", weights=weights)])
+def test_the_weights_of_a_wrapped_model(model: Net, use: Any) -> None:
+    wrapped = {f"module.{name}": tensor for name, tensor in model.state_dict().items()}
+    with pytest.raises(EmitError) as error:
+        use(traced(model), weights=wrapped)
+    parts(error, "the weights have 'module.steps', but not 'steps'", "inside 'module'", "take 'module.' off")
+    assert not Path("never.py").exists()
 
 
 BAD: dict[str, Callable[[Graph], object]] = {

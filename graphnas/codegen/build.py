@@ -29,7 +29,8 @@ def build(graph: Graph, weights: Mapping[str, Tensor] | None = None, guards: boo
 
     Raises:
         EmitError: the graph cannot be written; or without its weights a bare parameter or a buffer has no known start;
-            or a tensor has another shape; or no option of a layer of the supernet is the largest.
+            or the weights are those of a wrapper; or a tensor has another shape; or no option of a layer of the
+            supernet is the largest.
     """
     verify(graph, allow=foreign(graph))
     source = emit(graph, guards)
@@ -44,6 +45,7 @@ def build(graph: Graph, weights: Mapping[str, Tensor] | None = None, guards: boo
             f"{error}\n  at {_decided(graph, error.labels)}. Add an option that is largest in every dimension, "
             "or leave those out that are not; children can be built one by one."
         ) from error
+    _check_prefix(network, weights or {})
     check_starts(graph, weights or {})
     if weights is not None:
         inherit(network, weights)
@@ -73,6 +75,21 @@ def inherit(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
                 _copy(weights[name], tensor)
             except EmitError as error:
                 raise EmitError(f"weights for {name!r}: {error}") from error
+
+
+def _check_prefix(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Refuses the weights of a model that a wrapper holds, of which none would be found."""
+    names = network.state_dict().keys()
+    if names & weights.keys():
+        return
+    for name in names:
+        longer = next((key for key in weights if key.endswith(f".{name}")), None)
+        if longer is not None:
+            prefix = longer.removesuffix(name)
+            raise EmitError(
+                f"the weights have {longer!r}, but not {name!r}\n  at weights=. "
+                f"Give the state_dict of the model inside {prefix.rstrip('.')!r}, or take {prefix!r} off its names."
+            )
 
 
 def _copy(source: Tensor, target: Tensor) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from graphnas.errors import TraceError
 from graphnas.ir.effects import draws, effect, writes_state
@@ -180,6 +182,12 @@ def _registry(model: nn.Module) -> Registry:
         raise TraceError(
             f"{type(model).__name__} is scripted, and its calls are not seen; give the module it was made from"
         )
+    for path, tensor in itertools.chain(model.named_parameters(), model.named_buffers()):
+        if is_lazy(tensor):
+            raise TraceError(
+                f"{path!r} of {type(model).__name__} has no shape before the model is called\n  at the model. "
+                "Call it once on the example inputs, and trace it then."
+            )
     return Registry(model)
 
 
