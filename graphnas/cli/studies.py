@@ -70,7 +70,7 @@ def export(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the network of a trial, with weights, as files that need torch alone."""
+    """Write the network of a trial, with weights, as files that need torch and safetensors alone."""
     from graphnas.codegen.export import export as write
 
     if best and trial is not None:

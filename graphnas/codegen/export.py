@@ -26,7 +26,7 @@ def export(
     weights_format: str = "safetensors",
     arch: Arch | None = None,
 ) -> None:
-    """Writes `child.py` and its weights beside it, which run with torch alone.
+    """Writes `child.py` and its weights beside it, which run without graphnas.
 
     Both files are written whole under other names in the same folder, and only then renamed, the weights first: a full
     disk leaves both as they were. Two renames are not one: what is killed between them leaves new weights beside the
@@ -36,7 +36,7 @@ def export(
         graph: usually closed.
         path: of the file, ending in `.py`; the weights have the same name and a suffix of their own.
         weights: see `build`; without them the network's own start is written.
-        weights_format: "safetensors", or "pt" for a torch file, which needs no further package to load.
+        weights_format: "safetensors", which the file loads by that package, or "pt", which needs torch alone.
         arch: is named in the file's header.
 
     Raises:
