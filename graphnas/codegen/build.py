@@ -23,8 +23,9 @@ def build(graph: Graph, weights: Mapping[str, Tensor] | None = None, guards: boo
 
     Args:
         graph: closed, or open for the supernet, which is called with `plan=`.
-        weights: inherited by path, and cut where the network is narrower. A layer of which nothing is there starts
-            afresh. Without weights every layer starts as torch starts it.
+        weights: inherited by path, and cut where the network is narrower; where it is wider they fill the part that a
+            narrower one would have, and the rest starts afresh. So does a layer of which nothing is there. Without
+            weights every layer starts as torch starts it.
         guards: see `emit`.
 
     Raises:

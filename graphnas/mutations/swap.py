@@ -160,7 +160,7 @@ class _Builder:
         return replace(part, parameters=()) if call else replace(part, entries=traced.entries)
 
     def insertion(self, site: Site, parts: list[_Part], chosen: Node) -> Insertion:
-        """The alternatives and the choice behind their site; every module that holds the site's layer holds them too."""
+        """The alternatives and the choice behind their site; each module that holds the site's layer holds them."""
         formals = {call: names for part in parts for call, names in part.formals.items()}
         rows = tuple(entry for part in parts for entry in part.entries)
         entries = {site.path: rows} if rows else {}

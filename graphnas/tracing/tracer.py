@@ -23,6 +23,10 @@ from graphnas.tracing.runs import Runs
 from graphnas.tracing.table import Table
 
 
+# What torch puts around a model, and where it holds that.
+_WRAPPERS = {"OptimizedModule": "_orig_mod", "DataParallel": "module", "DistributedDataParallel": "module"}
+
+
 @dataclass(frozen=True, slots=True)
 class Tracer:
     """How a model is traced.
@@ -182,6 +186,9 @@ def _registry(model: nn.Module) -> Registry:
         raise TraceError(
             f"{type(model).__name__} is scripted, and its calls are not seen; give the module it was made from"
         )
+    kind = type(model)
+    if kind.__name__ in _WRAPPERS and kind.__module__.startswith("torch."):
+        raise TraceError(f"{kind.__name__} wraps the model\n  at the model. Give `model.{_WRAPPERS[kind.__name__]}`.")
     for path, tensor in itertools.chain(model.named_parameters(), model.named_buffers()):
         if is_lazy(tensor):
             raise TraceError(

@@ -254,6 +254,12 @@ ROWS: dict[str, tuple[nn.Module, tuple[Any, ...], tuple[str, ...]]] = {
         (torch.zeros(2),),
         ("module '0' is scripted", "made from"),
     ),
+    "wrapped": (nn.DataParallel(nn.ReLU()), (torch.zeros(2),), ("DataParallel wraps the model", "`model.module`")),
+    "compiled": (
+        torch.compile(nn.ReLU()),
+        (torch.zeros(2),),
+        ("OptimizedModule wraps the model", "`model._orig_mod`"),
+    ),
     "replaced parameter": (Replacing(), (torch.zeros(6),), ("parameter 'weight' is replaced", "test_untouched.py:")),
     "replaced buffer read": (Replacing("buffer"), (torch.zeros(6),), ("put in its place", "test_untouched.py:")),
     "output": (failing(lambda self, x: object()), (torch.zeros(2),), ("returns a object", "data classes")),
