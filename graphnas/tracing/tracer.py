@@ -22,7 +22,6 @@ from graphnas.tracing.modules import Registry
 from graphnas.tracing.runs import Runs
 from graphnas.tracing.table import Table
 
-
 # What torch puts around a model, and where it holds that.
 _WRAPPERS = {"OptimizedModule": "_orig_mod", "DataParallel": "module", "DistributedDataParallel": "module"}
 
