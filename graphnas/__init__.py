@@ -14,7 +14,8 @@ __version__ = version.VERSION
 
 _NAMES = {
     "ArchError": "errors", "ConstraintError": "errors", "EmitError": "errors", "GraphError": "errors",
-    "GraphNASError": "errors", "LatencyError": "errors", "TraceError": "errors", "TrialError": "errors",
+    "GraphNASError": "errors", "LatencyError": "errors", "OpaqueWarning": "errors", "TraceError": "errors",
+    "TrialError": "errors",
     "Choice": "ir.choice", "TRAINING": "ir.choice", "Graph": "ir.graph",
     "canonical": "ir.specialize", "default": "ir.specialize", "specialize": "ir.specialize",
     "enumerate_archs": "ir.sampling", "neighbors": "ir.sampling", "sample": "ir.sampling",
@@ -22,7 +23,7 @@ _NAMES = {
     "load": "ir.storing", "save": "ir.storing", "to_json": "ir.storing", "from_json": "ir.storing",
     "Tracer": "tracing.tracer", "trace": "tracing.tracer", "to_fx": "tracing.fx",
     "Skip": "mutations.skip", "Swap": "mutations.swap", "Value": "mutations.value", "mutate": "mutations.mutate",
-    "build": "codegen.build", "emit": "codegen.emit", "export": "codegen.export",
+    "build": "codegen.build", "emit": "codegen.emit", "export": "codegen.export", "report": "codegen.report",
     "Random": "strategies.random", "RegularizedEvolution": "strategies.evolution", "Strategy": "strategies.strategy",
     "StopTrial": "trials.trial", "Study": "trials.study", "Trial": "trials.trial", "search": "trials.search",
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The errors that graphnas raises on purpose: one root, seven children.
+"""The errors that graphnas raises on purpose, one root with seven children, and its warnings.
 
 A message says what is wrong, where (the node and the user's source line) and what to do.
 """
@@ -15,6 +15,24 @@ class GraphNASError(Exception):
 
 class TraceError(GraphNASError):
     """A model cannot be turned into a graph."""
+
+
+class UnrecordableError(TraceError):
+    """A module does what a graph cannot hold; it may still stay one layer of a graph.
+
+    Attributes:
+        path: of the module; the root's is "".
+        what: what it does.
+        place: the user's file and line.
+    """
+
+    def __init__(self, message: str, path: str, what: str, place: object) -> None:
+        super().__init__(message)
+        self.path, self.what, self.place = path, what, place
+
+
+class OpaqueWarning(UserWarning):
+    """A module could not be recorded and stays one layer of the graph."""
 
 
 class GraphError(GraphNASError):

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from graphnas.analysis.names import resolve
 from graphnas.errors import GraphError
+from graphnas.ir import targets
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.node import ALIAS, ATTRIBUTES, SET_DATA, Arg, Constant, Device, List, Slice
 
@@ -72,6 +73,8 @@ def _remembered(
     with torch.device("meta"), torch.no_grad():
         given, named = _built(args), _built(kwargs)
         try:
+            if config is not None and name not in targets.LAYERS:
+                return _of_whole_module(name, config, args, kwargs)
             if config is not None:
                 return _described(layer(name, config)(*given, **named))
             return _described(_called(name, given, named))
@@ -81,6 +84,21 @@ def _remembered(
             if "meta tensor" in str(error) or "meta device" in str(error):
                 raise DependsOnDataError(first_line(error)) from error
             raise
+
+
+def _of_whole_module(
+    name: str, config: FrozenDict[str, Arg], args: tuple[Arg, ...], kwargs: FrozenDict[str, Arg]
+) -> Any:
+    """What somebody's module gives: one that looks at values is run on zeros."""
+    reasons = []
+    for device in ("meta", "cpu"):
+        with torch.random.fork_rng(devices=()), torch.device(device):
+            try:
+                module = resolve(name)(**_built(config, device)).eval()
+                return _described(module(*_built(args, device), **_built(kwargs, device)))
+            except Exception as error:  # whatever somebody's module raises
+                reasons.append(first_line(error))
+    raise DependsOnDataError(f"{name} cannot be run on zeros: {reasons[-1]}")
 
 
 def _called(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -110,23 +128,24 @@ def layer(name: str, config: FrozenDict[str, Arg]) -> nn.Module:
         return kind(**_built(config)).eval()
 
 
-def _built(tree: Arg) -> Any:
-    """Python objects for a closed argument tree, tensors on the meta device."""
+def _built(tree: Arg, device: str = "meta") -> Any:
+    """Python objects for a closed argument tree, tensors on the device; they are zeros."""
     match tree:
         case Meta():
-            return torch.empty_strided(tree.dims, tree.strides, dtype=resolve(tree.dtype), device="meta")
+            made = torch.empty_strided(tree.dims, tree.strides, dtype=resolve(tree.dtype), device=device)
+            return made if device == "meta" else made.zero_()
         case tuple():
-            return tuple(map(_built, tree))
+            return tuple([_built(item, device) for item in tree])
         case List():
-            return list(map(_built, tree.items))
+            return [_built(item, device) for item in tree.items]
         case FrozenDict():
-            return {key: _built(value) for key, value in tree.items()}
+            return {key: _built(value, device) for key, value in tree.items()}
         case Slice():
-            return slice(_built(tree.start), _built(tree.stop), _built(tree.step))
+            return slice(*[_built(part, device) for part in (tree.start, tree.stop, tree.step)])
         case Constant():
             return resolve(tree.name)
         case Device():
-            return torch.device("meta")
+            return torch.device(device)
     return tree
 
 

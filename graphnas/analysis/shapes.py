@@ -14,6 +14,7 @@ from graphnas.errors import GraphError
 from graphnas.ir.choice import Arch, Choice, Training
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
+from graphnas.ir.modules import owner
 from graphnas.ir.node import (
     ENTER_GRAD_MODE,
     EXIT_GRAD_MODE,
@@ -141,8 +142,8 @@ def _value(node: Node, graph: Graph, values: dict[str, Any], arch: Arch) -> Any:
         match node.op:
             case Param(path=path, shape=shape):
                 return contiguous(transform(shape, close), _dtype(graph, path))
-            case Layer(path=path) if graph.entries[path].kind == "opaque":
-                return Unknown(f"{node.where}: {path} is opaque")
+            case Layer(path=path) if (known := _seen(graph, path, args, kwargs)) is not None:
+                return known
             case Layer(type=kind, config=config):
                 return result(kind, transform(config, close), args, kwargs)
             case Call(target=target):
@@ -159,14 +160,44 @@ def _value(node: Node, graph: Graph, values: dict[str, Any], arch: Arch) -> Any:
         ) from error
 
 
+def _seen(graph: Graph, path: str, args: tuple[Arg, ...], kwargs: FrozenDict[str, Arg]) -> Any:
+    """What a module that is kept whole gave for such arguments when it was traced; None if it never had them."""
+    entry = graph.entries[path]
+    own = graph.entries[entry.same_as] if entry.same_as else entry
+    if own.opaque is None:
+        return None
+    asked = transform((args, kwargs), _form)
+    return next((_metas(given) for *call, given in own.opaque.seen if tuple(call) == asked), None)
+
+
+def _form(leaf: Arg) -> Arg:
+    """A tensor as a module table writes it."""
+    if not isinstance(leaf, Meta):
+        return leaf
+    return FrozenDict({"shape": leaf.dims, "dtype": Constant(leaf.dtype)})
+
+
+def _metas(tree: Arg) -> Any:
+    """What a module table writes of a result, as tensors without data."""
+    match tree:
+        case {"shape": tuple() as dims, "dtype": Constant(name=dtype), **rest} if not rest:
+            return contiguous(dims, dtype)
+        case FrozenDict():
+            return FrozenDict({key: _metas(item) for key, item in tree.items()})
+        case tuple() | List():
+            return tuple(map(_metas, tree if isinstance(tree, tuple) else tree.items))
+    return tree
+
+
 def _dtype(graph: Graph, path: str) -> str:
     """The dtype of a tensor of the module table, or of a layer in it."""
     if path in graph.entries:
         dtype = graph.entries[path].config.get("dtype", "torch.float32")
         return dtype.name if isinstance(dtype, Constant) else str(dtype)
-    owner, _, name = path.rpartition(".")
-    entry = graph.entries[owner]
-    return str(getattr(layer(entry.type, transform(entry.config, at_default)), name).dtype)
+    entry = owner(graph.entries, path)
+    assert entry is not None  # `verify` has found it
+    name = path[len(entry.path) + 1 :]
+    return str(operator.attrgetter(name)(layer(entry.type, transform(entry.config, at_default))).dtype)
 
 
 def at_default(leaf: Arg) -> Arg:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from graphnas.cli import loading
 from graphnas.cli.output import AsJson, answer, writable
-from graphnas.errors import GraphNASError, TraceError, nearest
-from graphnas.ir import printing, storing
-from graphnas.ir.graph import Graph
-from graphnas.ir.node import GUARD, Call
+from graphnas.errors import GraphNASError, OpaqueWarning, TraceError, nearest
+from graphnas.ir import storing
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -33,20 +31,30 @@ def trace(
     exact: Annotated[
         bool, typer.Option(help="Tell libraries the truth when they ask whether they are compiled.")
     ] = False,
+    opaque: Annotated[
+        str, typer.Option(help="What becomes of a module that cannot be recorded: warn (it stays whole) or error.")
+    ] = "warn",
+    leaf: Annotated[
+        list[str] | None, typer.Option(help="A glob on modules that are to stay whole, such as 'blocks.*'; repeatable.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Record a model into a graph and say what was recorded."""
+    from graphnas.codegen.report import report
     from graphnas.tracing.tracer import Tracer
 
     model = _model(factory)
     examples = list(map(_example, inputs))
-    with loading.foreign():
-        graph = Tracer(exact=exact).trace(model, *examples)
+    with loading.foreign(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", OpaqueWarning)  # the answer tells it
+        graph = Tracer(exact=exact, opaque=opaque, leaf=leaf or ()).trace(model, *examples)
     storing.save(graph, output)
     if weights is not None:
         _save_weights(model, weights)
-    data = {**coverage(graph), "file": str(output), "weights": str(weights) if weights else None}
-    answer(data, _text(data), as_json)
+    found = report(graph)
+    written = [str(path) for path in (output, weights) if path]
+    data = {**found.data, "file": str(output), "weights": str(weights) if weights else None}
+    answer(data, "\n".join([str(found), *(f"wrote {path}" for path in written)]), as_json)
 
 
 def _model(factory: str) -> nn.Module:
@@ -106,31 +114,3 @@ def _save_weights(model: nn.Module, path: Path) -> None:
     except Exception as error:
         temporary.unlink(missing_ok=True)
         raise GraphNASError(f"the weights cannot be written: {error}\n  at {path}. Choose another place.") from error
-
-
-def coverage(graph: Graph) -> dict[str, Any]:
-    """What a graph holds: operations by kind, opaque modules with their reasons, guards with their lines."""
-    kinds = Counter(type(node.op).__name__.lower() for node in graph.nodes)
-    guards = [node for node in graph.nodes if isinstance(node.op, Call) and node.op.target == GUARD]
-    kinds["call"] -= len(guards)
-    opaque = [entry for entry in graph.modules if entry.kind == "opaque"]
-    return {
-        "name": graph.name,
-        "inputs": [{"name": item.name, "dtype": item.dtype, "shape": list(item.shape)} for item in graph.inputs],
-        "operations": {kind: count for kind, count in sorted(kinds.items()) if count},
-        "opaque": [{"path": entry.path, "type": entry.type, **_plain(entry.config)} for entry in opaque],
-        "guards": [{"holds": printing.argument(node.args[0]), "where": str(node.args[1])} for node in guards],
-    }
-
-
-def _plain(config: Any) -> dict[str, str]:
-    return {str(key): printing.argument(value) for key, value in config.items()}
-
-
-def _text(data: dict[str, Any]) -> str:
-    operations = ", ".join(f"{count} {kind}{'s' if count != 1 else ''}" for kind, count in data["operations"].items())
-    lines = [f"{data['name']}: {operations}; {len(data['opaque'])} opaque modules; {len(data['guards'])} guards"]
-    lines += [f"  opaque: {row['path']} ({row['type']})" for row in data["opaque"]]
-    lines += [f"  holds only where {row['holds']}  ({row['where']})" for row in data["guards"]]
-    lines += [f"wrote {data['file']}"] + ([f"wrote {data['weights']}"] if data["weights"] else [])
-    return "\n".join(lines)

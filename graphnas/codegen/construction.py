@@ -7,6 +7,7 @@ from collections.abc import Hashable, Mapping, Sequence
 
 from graphnas.codegen.code import Code, Construction, Hole, Part, call, concat, separated, text
 from graphnas.codegen.expressions import term_code
+from graphnas.codegen.foreign import Foreign
 from graphnas.codegen.form import Literal, Plan
 from graphnas.codegen.literals import as_name, is_identifier, literal, spelled
 from graphnas.codegen.memory import Memory
@@ -27,12 +28,13 @@ class Builder:
     Attributes:
         table: of the graph.
         writes: which layers are built without `inplace`.
+        foreign: how the classes of modules that are kept whole are called.
         made: path → the construction of a module that has a class of its own.
         plain: paths of Sequentials that need no class: nothing is called in them but their children, in order.
     """
 
-    def __init__(self, table: Table, writes: Writes) -> None:
-        self.table, self.writes = table, writes
+    def __init__(self, table: Table, writes: Writes, foreign: Foreign) -> None:
+        self.table, self.writes, self.foreign = table, writes, foreign
         self.made: dict[str, Construction] = {}
         self.plain: set[str] = set()
 
@@ -43,7 +45,7 @@ class Builder:
         return tuple([self._row_key(row) for row in rows])
 
     def _row_key(self, row: Entry) -> Hashable:
-        own = id(row), self.table.names[row.path], row.path in self.writes.layers
+        own = id(row), self.table.names[row.path], row.path in self.writes.layers, self._class(row)
         if row.kind != "module":
             return own
         return own, self.made.get(row.path) or (row.path in self.plain, self.key(row.path))
@@ -96,14 +98,20 @@ class Builder:
         owner = self.table.entries[entry.same_as] if entry.same_as else entry
         name = entry.path.rpartition(".")[2]
         copies = owner.path in self.writes.layers
-        return _LAYERS.of((id(owner), name, copies), (owner,), lambda: self._made_layer(owner, name, copies))
+        kind = self._class(owner)
+        key = id(owner), name, copies, kind
+        return _LAYERS.of(key, (owner,), lambda: self._made_layer(owner, name, copies, kind))
 
-    def _made_layer(self, owner: Entry, name: str, copies: bool) -> Code:
+    def _class(self, row: Entry) -> str:
+        """How the file calls the class of a layer: of a module that is kept whole it depends on what else is there."""
+        return row.type if row.opaque is None else self.foreign.spelling(row)
+
+    def _made_layer(self, owner: Entry, name: str, copies: bool, kind: str) -> Code:
         config = dict(owner.config)
         if copies:
             config["inplace"] = False
         is_open = any(True for _ in choices_in(tuple(config.values())))
-        built = self._built(owner, config, name if is_identifier(name) else "layer")
+        built = self._built(owner, kind, config, name if is_identifier(name) else "layer")
         if is_open:
             return self._elastic(built, config)
         if is_stateless(owner.type):
@@ -112,9 +120,9 @@ class Builder:
             return Code((Hole(written, None, (hint, "activation"), fresh=True),), depth=1)
         return built
 
-    def _built(self, entry: Entry, config: Mapping[str, Arg], attribute: str) -> Code:
+    def _built(self, entry: Entry, kind: str, config: Mapping[str, Arg], attribute: str) -> Code:
         where = f"layer {entry.path!r}"
-        parts: list[Part] = [f"{spelled(entry.type, where)}("]
+        parts: list[Part] = [f"{spelled(kind, where)}("]
         positional = True
         known = parameters(entry.type)
         for parameter in known:
@@ -168,9 +176,7 @@ class Builder:
                 return call(f"self.register_{child.type}", [text(literal(name)), text("None")])
             case "layer" | "module":
                 return self._registered(child, name, self.module(child))
-        place = f" ({child.config.get('file')}:{child.config.get('line')})" if child.kind == "opaque" else ""
-        reason = f": {child.config.get('reason')}{place}" if child.kind == "opaque" else ""
-        raise EmitError(f"module {child.path!r} is {child.kind}{reason}; it cannot be written as source")
+        raise EmitError(f"module {child.path!r} is {child.kind}; it cannot be written as source")
 
     def _registered(self, child: Entry, name: str, code: Code) -> Code:
         """The line that registers what is built; in a container the name is a number or a key."""

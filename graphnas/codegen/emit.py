@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import sys
 import textwrap
 from collections.abc import Iterator
 
@@ -13,6 +14,7 @@ from graphnas.codegen.classes import Class, Instance, Unifier
 from graphnas.codegen.code import Code, Local, concat, separated
 from graphnas.codegen.construction import Builder
 from graphnas.codegen.example import main_lines
+from graphnas.codegen.foreign import Foreign
 from graphnas.codegen.form import Form, Item
 from graphnas.codegen.forming import Former
 from graphnas.codegen.layout import Layout, outline
@@ -23,7 +25,7 @@ from graphnas.codegen.table import SEQUENTIAL, Table
 from graphnas.codegen.writes import Writes, find_writes
 from graphnas.ir.choice import Arch
 from graphnas.ir.graph import Graph
-from graphnas.ir.node import Call, Entry, Layer
+from graphnas.ir.node import Call, Entry
 from graphnas.ir.storing import digest
 from graphnas.version import VERSION
 
@@ -65,7 +67,8 @@ class _Emission:
         self._layout: Layout = outline(graph)
         self._writes: Writes = find_writes(graph)
         self._table = Table(self._layout)
-        self._builder = Builder(self._table, self._writes)
+        self._outside = Foreign(graph, self._root_name)
+        self._builder = Builder(self._table, self._writes, self._outside)
         self._bodies: dict[str, list[tuple[Form, Body]]] = {}
         self._chains: dict[str, bool] = {}
         self._classes: list[Class] = []
@@ -116,7 +119,8 @@ class _Emission:
             self._unify(instances, self._name(instances[0].name), [])
 
     def _name(self, wanted: str) -> str:
-        return _free(wanted, {known.name for known in self._classes} | {self._root_name})
+        taken = {known.name for known in self._classes} | {self._root_name} | self._outside.defined.keys()
+        return _free(wanted, taken)
 
     def _unify(self, instances: list[Instance], name: str, ties: list[Code]) -> None:
         made = Unifier(len(self._classes), name, instances, self._classes, ties)
@@ -161,7 +165,8 @@ class _Emission:
         """All of the source."""
         self._render()
         self._make_classes()
-        blocks = [made.lines for made in self._classes]
+        blocks = [block.splitlines() for block in self._outside.blocks]
+        blocks += [made.lines for made in self._classes]
         blocks.append(["def build() -> nn.Module:", f"    return {self._root_name}()"])
         blocks.append(main_lines(self._graph, weights))
         text = "\n\n\n".join("\n".join(block) for block in blocks)
@@ -175,7 +180,7 @@ class _Emission:
         if arch is not None:
             decisions = json.dumps(dict(arch), default=str)
             yield from textwrap.wrap(f"Architecture: {decisions}", 97, initial_indent="# ", subsequent_indent="#   ")
-        needed = self._foreign()
+        needed = sorted({*self._foreign(), *self._outside.needs})
         if needed:
             yield f"# Needs beyond torch: {', '.join(needed)}."
 
@@ -185,7 +190,7 @@ class _Emission:
             for node in self._graph.nodes
             if isinstance(node.op, Call) and not node.op.target.startswith("graphnas.")
         ]
-        names += [node.op.type for node in self._graph.nodes if isinstance(node.op, Layer)]
+        names += [row.type for row in self._graph.modules if row.kind == "layer" and row.opaque is None]
         own = ("torch.", "operator.", "math.")
         return sorted({name.rpartition(".")[0] for name in names if not name.startswith(own)})
 
@@ -198,6 +203,9 @@ class _Emission:
         lines += ["import torch.nn.functional as F"] if "F." in all_text else []
         lines += [f"import {name}" for name in self._foreign()]
         lines += ["from torch import nn"]
+        for line in self._outside.imports:
+            own = lines if line.split()[1].partition(".")[0] not in sys.stdlib_module_names else standard
+            own += [line] if line not in own else []
         lines += ["", "from graphnas.oneshot import runtime"] if "runtime." in all_text else []
         return [*standard, "", *lines] if standard else lines
 

@@ -24,6 +24,7 @@ from graphnas.ir.node import (
     List,
     Node,
     Op,
+    Opaque,
     Param,
     Parameter,
     Ref,
@@ -100,7 +101,7 @@ def _parameter(data: Json, where: str) -> Parameter:
 
 
 def _entry(data: Json, where: str, choices: Choices) -> Entry:
-    found = fields(data, where, ("path", "kind"), ("type", "config", "frozen", "same_as"))
+    found = fields(data, where, ("path", "kind"), ("type", "config", "frozen", "same_as", "opaque"))
     return Entry(
         text(found["path"], f"{where}.path"),
         text(found["kind"], f"{where}.kind"),
@@ -108,7 +109,25 @@ def _entry(data: Json, where: str, choices: Choices) -> Entry:
         _settings(found.get("config", {}), f"{where}.config", choices),
         sequence(found.get("frozen", []), f"{where}.frozen", text),
         text(found.get("same_as", ""), f"{where}.same_as"),
+        _opaque(found["opaque"], f"{where}.opaque") if "opaque" in found else None,
     )
+
+
+def _opaque(data: Json, where: str) -> Opaque:
+    found = fields(data, where, ("reason", "source", "missing", "seen"), ())
+    return Opaque(
+        text(found["reason"], f"{where}.reason"),
+        _source(found["source"], f"{where}.source"),
+        text(found["missing"], f"{where}.missing"),
+        sequence(found["seen"], f"{where}.seen", lambda data, where: _call(data, where)),
+    )
+
+
+def _call(data: Json, where: str) -> tuple[tuple[Arg, ...], FrozenDict[str, Arg], Arg]:
+    match value(data, where, {}):
+        case (tuple() as args, FrozenDict() as kwargs, result):
+            return args, kwargs, result
+    refuse(f"{shown(data)} is not a call", where, "Expected arguments, keyword arguments and a result.")
 
 
 def _formals(data: Json, choices: Choices) -> Formals:
@@ -134,10 +153,6 @@ def _formals(data: Json, choices: Choices) -> Formals:
 # ---------------------------------------------------------------- nodes
 def _node(data: Json, where: str, choices: Choices) -> Node:
     found = fields(data, where, ("name", "op"), ("args", "kwargs", "scope", "when", "after", "source"))
-    source = found.get("source")
-    if source is not None:
-        file, line = row(source, f"{where}.source", 2)
-        source = Source(text(file, f"{where}.source[0]"), integer(line, f"{where}.source[1]"))
     when = found.get("when")
     return Node(
         text(found["name"], f"{where}.name"),
@@ -147,8 +162,15 @@ def _node(data: Json, where: str, choices: Choices) -> Node:
         sequence(found.get("scope", []), f"{where}.scope", _frame),
         None if when is None else _expr(when, f"{where}.when", choices),
         sequence(found.get("after", []), f"{where}.after", text),
-        source,
+        _source(found.get("source"), f"{where}.source"),
     )
+
+
+def _source(data: Json, where: str) -> Source | None:
+    if data is None:
+        return None
+    file, line = row(data, where, 2)
+    return Source(text(file, f"{where}[0]"), integer(line, f"{where}[1]"))
 
 
 def _frame(data: Json, where: str) -> Frame:

@@ -60,12 +60,12 @@ def writes(node: Node) -> bool:
 
 
 def draws(node: Node) -> bool:
-    """Whether a node takes random numbers, at least in training."""
+    """Whether a node takes random numbers, at least in training; a module that is not known may."""
     match node.op:
         case Call(target=target):
             return target in targets.RANDOM
         case Layer(type=kind):
-            return kind in targets.RANDOM_LAYERS
+            return kind in targets.RANDOM_LAYERS or kind not in targets.LAYERS
         case _:
             return False
 
@@ -76,7 +76,7 @@ def shares_storage(node: Node) -> bool:
         case Call(target=target):
             return target == ALIAS or target in targets.VIEWS or writes(node)
         case Layer(type=kind):
-            return kind in targets.VIEW_LAYERS or writes(node)
+            return kind in targets.VIEW_LAYERS or kind not in targets.LAYERS or writes(node)
         case Choose():
             return True
         case _:
@@ -89,7 +89,7 @@ def keeps_result(node: Node) -> bool:
         case Call(target=name):
             known = name in targets.KEPT_RESULTS
         case Layer(type=name):
-            known = name in targets.KEPT_RESULT_LAYERS
+            known = name in targets.KEPT_RESULT_LAYERS or name not in targets.LAYERS
         case _:
             return False
     return known or (name in targets.KEPT_WRITES and writes(node))

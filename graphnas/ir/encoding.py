@@ -27,6 +27,7 @@ from graphnas.ir.node import (
     Ref,
     Size,
     Slice,
+    Source,
 )
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def encode(graph: Graph, sources: bool = True) -> dict[str, str | list[str]]:
         "nodes": [_sourced(node, choices, sources) for node in graph.nodes],
         "output": json.dumps(value(graph.output, choices)),
         "constraints": [json.dumps(value(constraint, choices)) for constraint in graph.constraints],
-        "modules": [_entry(entry).within(choices) for entry in graph.modules],
+        "modules": [_explained(entry, choices, sources) for entry in graph.modules],
         "formals": [f"[{json.dumps(path)}, {call}, {_formal(names)}]" for (path, call), names in graph.formals.items()],
     }
     table = [json.dumps(_choice(choice)) for choice in choices.values()]
@@ -110,11 +111,28 @@ def _entry(entry: Entry) -> Row:
     return Row(json.dumps(row), tuple(choices.values()))
 
 
+def _explained(entry: Entry, choices: dict[str, Choice], sources: bool) -> str:
+    text = _entry(entry).within(choices)
+    if not sources or not entry.opaque:
+        return text
+    why = {
+        "reason": entry.opaque.reason,
+        "source": _place(entry.opaque.source),
+        "missing": entry.opaque.missing,
+        "seen": [value(call, {}) for call in entry.opaque.seen],
+    }
+    return f'{text[:-1]}, "opaque": {json.dumps(why)}}}'
+
+
 def _sourced(node: Node, choices: dict[str, Choice], sources: bool) -> str:
     text = _node(node).within(choices)
     if not sources or not node.source:
         return text
-    return f'{text[:-1]}, "source": {json.dumps([node.source.file, node.source.line])}}}'
+    return f'{text[:-1]}, "source": {json.dumps(_place(node.source))}}}'
+
+
+def _place(source: Source | None) -> Json:
+    return None if source is None else [source.file, source.line]
 
 
 @remembered

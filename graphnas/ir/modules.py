@@ -6,7 +6,7 @@ import base64
 import math
 import re
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from graphnas.ir import targets
 from graphnas.ir.choice import Expr
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.naming import is_allowed, is_dotted, is_identifier, is_line, is_path, permission
-from graphnas.ir.node import Arg, Constant, Entry, List
+from graphnas.ir.node import Arg, Constant, Entry, List, Opaque
 from graphnas.ir.values import check_value, refuse
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 TENSORS = ("parameter", "buffer", "constant")
 SETTINGS = ("shape", "dtype", "requires_grad", "persistent", "value")
 MAX_ELEMENTS = 2**26  # of a tensor whose value a graph carries
-KINDS = ("module", "layer", *TENSORS, "none", "opaque")
+KINDS = ("module", "layer", *TENSORS, "none")
 
 
 def check_modules(graph: Graph, allow: Collection[str]) -> None:
@@ -51,11 +51,20 @@ def check_modules(graph: Graph, allow: Collection[str]) -> None:
             _check_tensor(entry, where)
         else:
             check_value(entry.config, (), where)
+        if entry.opaque is not None:
+            _check_opaque(entry.opaque, where)
         if entry.same_as:
             _check_twin(entry, earlier, where)
         if not all(map(is_dotted, entry.frozen)):
             refuse(f"{entry.frozen!r:.100} are not names of parameters", where, "Name the layer's own parameters.")
         earlier[entry.path] = entry
+
+
+def owner(entries: Mapping[str, Entry], path: str) -> Entry | None:
+    """The row that a tensor belongs to which has none of its own: that of the layer around it."""
+    while path not in entries and path:
+        path = path.rpartition(".")[0]
+    return entries.get(path)
 
 
 def _check_place(entry: Entry, earlier: dict[str, Entry], where: str) -> None:
@@ -72,9 +81,16 @@ def _check_place(entry: Entry, earlier: dict[str, Entry], where: str) -> None:
         )
 
 
+def _check_opaque(opaque: Opaque, where: str) -> None:
+    lines = opaque.reason, opaque.missing, opaque.source.file if opaque.source else ""
+    if not all(is_line(line, limit=2000) for line in lines):
+        refuse(f"{opaque!r:.200} does not explain an opaque module", where, "Give reason, source and what is missing.")
+    check_value(opaque.seen, (), where)
+
+
 def _check_twin(entry: Entry, earlier: dict[str, Entry], where: str) -> None:
     twin = earlier.get(entry.same_as)
-    holder = earlier.get(entry.same_as.rpartition(".")[0])
+    holder = owner(earlier, entry.same_as)
     if twin is None and holder is not None and holder.kind == "layer" and entry.kind in ("parameter", "buffer"):
         return  # the tensors of a layer have no rows of their own
     if twin is None or twin.kind != entry.kind:
@@ -175,10 +191,6 @@ def _check_type(entry: Entry, allow: Collection[str], where: str) -> None:
     elif kind == "layer":
         if name not in targets.LAYERS:
             _refuse_type(name, allow, where)
-    elif kind == "opaque":
-        _refuse_type(name, allow, where)
-        if not all(type(value) is int or is_line(value, limit=2000) for value in entry.config.values()):
-            refuse(f"{entry.config!r:.200} does not explain an opaque module", where, "Give reason, file and line.")
     elif kind not in KINDS:
         refuse(f"{kind!r:.100} is not a kind of entry", where, f"Kinds are {', '.join(KINDS)}.")
     elif name != "" and not is_identifier(name):

@@ -40,8 +40,9 @@ def is_line(text: object, limit: int = MAX_NAME) -> bool:
 
 
 def is_allowed(name: object, allow: Collection[str]) -> bool:
-    """Whether `name` stands directly in one of the modules that the caller allows."""
-    return is_dotted(name) and "." in str(name) and str(name).rpartition(".")[0] in allow
+    """Whether `name` stands directly in one of the modules that the caller allows, `__main__` too."""
+    module, _, last = str(name).rpartition(".")
+    return module in allow and is_identifier(last) and (module == "__main__" or is_dotted(name))
 
 
 def permission(name: object) -> str:

@@ -111,9 +111,7 @@ ALIAS = "graphnas.alias"  # (value,): a module returned what it was given
 SET_DATA = "graphnas.set_data"  # (tensor, value): `tensor.data = value`
 MERGES = {"sum": "graphnas.sum", "mean": "graphnas.mean", "concat": "graphnas.concat"}  # a closed `Choose` of several
 # Tensor attributes that are read, not called: `Call("torch.Tensor.T")` is written `x.T`.
-ATTRIBUTES = frozenset(
-    f"torch.Tensor.{name}" for name in ("T", "mT", "H", "mH", "real", "imag", "data", "grad", "device")
-)
+ATTRIBUTES = frozenset(map("torch.Tensor.{}".format, ("T", "mT", "H", "mH", "real", "imag", "data", "grad", "device")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +223,23 @@ class Parameter:
     value: Arg = None
 
 
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """Why a module stays one layer, although it is none of torch's.
+
+    Attributes:
+        reason: what could not be recorded, or that the caller wanted it whole.
+        source: the user's line that did it.
+        missing: what stands in the way of building it anew; "" where nothing does.
+        seen: (arguments, keyword arguments, result) of its calls while it was traced, tensors as {"shape", "dtype"}.
+    """
+
+    reason: str
+    source: Source | None = None
+    missing: str = ""
+    seen: tuple[tuple[tuple[Arg, ...], FrozenDict[str, Arg], Arg], ...] = ()
+
+
 @dataclass(frozen=True)
 class Entry(Remembering):
     """A row of the module table: one registered module, parameter or buffer, in registration order.
@@ -232,15 +247,14 @@ class Entry(Remembering):
     Attributes:
         path: where it is registered; the root's is "".
         kind: "module" (a container or a class of the user's), "layer" (built as `type(**config)`), "parameter",
-            "buffer", "constant" (a tensor that the model held without registering it), "none" (a slot that holds None),
-            or "opaque".
+            "buffer", "constant" (a tensor that is held without being registered), or "none" (a slot that holds None).
         type: the class: of a container or layer its dotted name, of the user's modules the class name alone; of a
             slot that holds None which kind of slot.
         config: of a layer its constructor arguments; of a user's module {"base": dotted container} where it derives
-            from one; of tensors "shape", "dtype", and where they apply "requires_grad", "persistent", "value"; of an
-            opaque module "reason", "file", "line".
+            from one; of tensors "shape", "dtype", and where they apply "requires_grad", "persistent", "value".
         frozen: names of the layer's parameters that want no gradient.
         same_as: the path of the earlier entry that this one is (tied weights, shared modules).
+        opaque: of a layer that is a module of somebody's, kept whole: why; not part of equality.
     """
 
     path: str
@@ -249,6 +263,7 @@ class Entry(Remembering):
     config: FrozenDict[str, Arg] = field(default_factory=FrozenDict)
     frozen: tuple[str, ...] = ()
     same_as: str = ""
+    opaque: Opaque | None = field(default=None, compare=False)
 
 
 # ---------------------------------------------------------------- walking argument trees

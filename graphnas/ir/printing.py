@@ -256,11 +256,10 @@ def _remarks(graph: Graph) -> Iterator[str]:
 def _remark(entry: Entry, used: bool) -> str:
     if entry.same_as:
         return f"the same as {entry.same_as}"
+    if entry.opaque is not None:
+        place = f" ({entry.opaque.source})" if entry.opaque.source else ""
+        return f"opaque {entry.type}: {entry.opaque.reason}{place}"
     match entry.kind:
-        case "opaque":
-            return (
-                f"opaque {entry.type} ({', '.join(f'{key} {argument(value)}' for key, value in entry.config.items())})"
-            )
         case "layer" if not used:
             return f"{_short(entry.type)}({_settings(entry.config)}), not used"
         case "layer" if entry.frozen:

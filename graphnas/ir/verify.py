@@ -14,7 +14,7 @@ from graphnas.ir import targets
 from graphnas.ir.arithmetic import check_arithmetic
 from graphnas.ir.choice import Apply, Choice, Expr, choices_in
 from graphnas.ir.hazards import check_hazards
-from graphnas.ir.modules import check_modules
+from graphnas.ir.modules import check_modules, owner
 from graphnas.ir.naming import is_allowed, is_identifier, is_line, is_node_name, is_path, permission
 from graphnas.ir.node import (
     ALIAS,
@@ -81,7 +81,7 @@ def _check_needed(graph: Graph) -> None:
 
 def foreign(graph: Graph) -> tuple[str, ...]:
     """The modules beyond the tables that a graph names: what `allow` must hold for it to pass."""
-    types = {entry.type for entry in graph.modules if entry.kind in ("layer", "opaque")}
+    types = {entry.type for entry in graph.modules if entry.kind == "layer"}
     types |= {str(entry.config["base"]) for entry in graph.modules if entry.kind == "module" and "base" in entry.config}
     types |= {entry.type for entry in graph.modules if entry.kind == "module" and "." in entry.type}
     called = {node.op.target for node in graph.nodes if isinstance(node.op, Call)}
@@ -237,11 +237,11 @@ def _check_layer(op: Layer, graph: Graph, where: str) -> None:
             where,
             "Add an Entry for it.",
         )
-    owner = graph.entries[entry.same_as] if entry.same_as else entry
-    if owner.kind not in ("layer", "opaque") or (owner.type, owner.config) != (op.type, op.config):
+    own = graph.entries[entry.same_as] if entry.same_as else entry
+    if own.kind != "layer" or (own.type, own.config) != (op.type, op.config):
         refuse(
             f"the layer {op.path!r} is {op.type!r:.100} with {op.config!r:.200} at the node, "
-            f"but {owner.kind} {owner.type!r:.100} with {owner.config!r:.200} in the module table",
+            f"but {own.kind} {own.type!r:.100} with {own.config!r:.200} in the module table",
             where,
             "Change both alike.",
         )
@@ -249,8 +249,8 @@ def _check_layer(op: Layer, graph: Graph, where: str) -> None:
 
 def _check_param(op: Param, graph: Graph, where: str) -> None:
     entry = graph.entries.get(op.path)
-    owner = graph.entries.get(op.path.rpartition(".")[0]) if type(op.path) is str else None
-    held = entry.kind in ("parameter", "buffer", "constant") if entry else owner is not None and owner.kind == "layer"
+    around = owner(graph.entries, op.path) if type(op.path) is str else None
+    held = entry.kind in ("parameter", "buffer", "constant") if entry else around is not None and around.kind == "layer"
     if not held or not is_path(op.path):
         refuse(
             f"the tensor {op.path!r:.100} is not in the module table.{nearest(op.path, graph.entries)}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from graphnas.ir.node import ALIAS, Call, Layer
-from graphnas.tracing.record import ModuleCall
+from graphnas.ir.choice import Apply
+from graphnas.ir.frozen import FrozenDict
+from graphnas.ir.node import ALIAS, Arg, Call, Constant, Device, Layer
+from graphnas.tracing.arguments import argument
+from graphnas.tracing.identity import storage
+from graphnas.tracing.names import constant_name
+from graphnas.tracing.record import ModuleCall, Step, Value
+from graphnas.tracing.sizes import plain_tree
 
 if TYPE_CHECKING:
     from graphnas.tracing.recorder import Recorder
@@ -33,13 +40,13 @@ def record(
     path = recorder.registry.path(module, recorder.call.path)
     if not path:
         return original(module, *args, **kwargs)  # the root, or built on the way: part of the caller
-    if isinstance(module, torch.jit.ScriptModule):
-        raise recorder.refuse(
-            f"module {path!r} is scripted, and its calls are not seen", "Give the module that it was made from."
-        )
     layer = recorder.registry.layer(module)
     if layer is not None:
-        return _layer(recorder, original, module, layer, args, kwargs)
+        call = _whole if id(module) in recorder.registry.opaque else _layer
+        return call(recorder, original, module, layer, args, kwargs)
+    if isinstance(module, torch.jit.ScriptModule):
+        what = f"module {path!r} is scripted, and its calls are not seen"
+        raise recorder.refuse(what, "Give the module that it was made from.", path)
     return _scope(recorder, original, module, path, args, kwargs)
 
 
@@ -72,6 +79,67 @@ def _layer(
         return recorder.bind(result, step)
 
 
+def _whole(
+    recorder: Recorder, original: Original, module: nn.Module, op: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Calls a module that is not looked into: what it does besides giving a result is found out afterwards."""
+    if recorder.repeats.used:
+        recorder.repeats.demand()
+    with recorder.quiet():
+        step = recorder.step(op, *recorder.arguments(args, kwargs), op.path, sys._getframe(1))
+        own = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())}
+        for tensor in own.values():
+            recorder.before_write(tensor)
+        others = [value.content for value in (*recorder.known.values(), *recorder.registry.state.values())]
+        watched = {id(tensor): tensor for tensor in (*others, *own.values()) if isinstance(tensor, Tensor)}
+        versions = {key: tensor._version for key, tensor in watched.items()}
+        result = _attempt(recorder, original, module, op.path, plain_tree(args), plain_tree(kwargs))
+        changed = [tensor for key, tensor in watched.items() if tensor._version != versions[key]]
+        memories = {storage(tensor) for tensor in own.values()}
+        if any(storage(tensor) not in memories for tensor in changed):
+            raise recorder.refuse(
+                f"module {op.path!r}, which is kept whole, writes to what it does not hold", "Let it return the result."
+            )
+        for tensor in changed:
+            if id(tensor) in own:
+                recorder.writes.add(step, tensor)
+        given = _parts(recorder, result, step, ())
+        recorder.registry.seen(module, (*map(_forms, (args, kwargs)), _forms(result)))
+        return given
+
+
+def _forms(tree: Any) -> Arg:
+    """What went in or came out, of tensors the shape and dtype."""
+    return argument(plain_tree(tree), _form)
+
+
+def _form(tensor: Any) -> Arg:
+    if isinstance(tensor, torch.device):
+        return Device(str(tensor))
+    return FrozenDict({"shape": tuple(map(int, tensor.shape)), "dtype": Constant(constant_name(tensor.dtype))})
+
+
+def _parts(recorder: Recorder, result: Any, step: Step, item: tuple[int | str, ...]) -> Any:
+    """What a module kept whole has given: its tensors and numbers are values of the graph."""
+    if isinstance(result, bool):
+        recorder.guard(Apply("bool", (Value(result, step, item),)), result)
+        return result
+    if result is None or isinstance(result, Tensor | int | float):
+        return recorder.bind(result, step, item)
+    if isinstance(result, dict) and all(isinstance(key, str) for key in result):
+        given = copy.copy(result)
+        for key, part in result.items():
+            given[key] = _parts(recorder, part, step, (*item, key))
+        return given
+    if isinstance(result, tuple | list):
+        parts = [_parts(recorder, part, step, (*item, place)) for place, part in enumerate(result)]
+        return type(result)(*parts) if hasattr(result, "_fields") else type(result)(parts)
+    raise recorder.refuse(
+        f"a module that is kept whole returns a {type(result).__name__}",
+        "Let it return tensors, numbers, or tuples, lists or dicts of them.",
+    )
+
+
 def _scope(
     recorder: Recorder, original: Original, module: nn.Module, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
@@ -98,7 +166,8 @@ def _attempt(
     try:
         return original(module, *args, **kwargs)
     except Exception:
-        recorder.failed = recorder.failed or f"module {path!r} ({type(module).__name__})"
+        if not recorder.failed[0]:
+            recorder.failed = (path, type(module).__name__)
         raise
 
 

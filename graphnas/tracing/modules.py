@@ -6,11 +6,12 @@ import functools
 import inspect
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
 
-from graphnas.ir.node import Layer
+from graphnas.ir.node import Layer, Opaque
 from graphnas.tracing.constructors import layer_config
 from graphnas.tracing.record import Value
 
@@ -38,6 +39,7 @@ class Registry:
         self.modules: list[nn.Module] = []
         for path, module in model.named_modules(remove_duplicate=False):
             self._register(module, path)
+        self.opaque: dict[int, Opaque] = {}
         # Read before anything runs: nothing of that is to be recorded.
         self._layers = {id(module): _layer(module, self._paths[id(module)][0]) for module in self.modules}
 
@@ -70,8 +72,28 @@ class Registry:
         return paths[0]
 
     def layer(self, module: nn.Module) -> Layer | None:
-        """The operation of one of torch's layers; None for any other module."""
+        """The operation of one of torch's layers, or of a module kept whole; None for any other module."""
         return self._layers[id(module)]
+
+    def keep_whole(self, module: nn.Module, layer: Layer, why: Opaque) -> None:
+        """From now on a module is one layer, and nothing is known of what is inside it."""
+        self._layers[id(module)] = layer
+        self.opaque[id(module)] = why
+
+    @property
+    def module_paths(self) -> list[str]:
+        """The names of the modules, each by its first."""
+        return [paths[0] for paths in self._paths.values()]
+
+    def seen(self, module: nn.Module, call: tuple[Any, Any, Any]) -> None:
+        """A module that is kept whole was called, and this is what went in and came out."""
+        why = self.opaque[id(module)]
+        if call not in why.seen:
+            self.opaque[id(module)] = replace(why, seen=(*why.seen, call))
+
+    def named(self, path: str) -> nn.Module:
+        """The module at a path."""
+        return self.model.get_submodule(path)
 
     def class_name(self, module: nn.Module) -> str:
         """What the class of a module is called in a graph: a container's by its dotted name, the user's by its own."""

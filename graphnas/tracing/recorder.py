@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from graphnas.errors import TraceError
+from graphnas.errors import TraceError, UnrecordableError
 from graphnas.ir.choice import Apply, Expr
 from graphnas.ir.node import (
     ALIAS,
@@ -62,7 +62,7 @@ class Recorder:
         self.root = self.call = ModuleCall("", registry.name)
         self.known: dict[int, Value] = {}
         self.position = 0
-        self.failed = ""
+        self.failed = ("", "")  # path and class of the innermost module that raised
         self.writes = Writes()
         self._guards: set[Any] = set()
         self._replaced: set[int] = set()
@@ -126,11 +126,18 @@ class Recorder:
         finally:
             self.listening = before
 
-    def refuse(self, what: str, remedy: str) -> TraceError:
-        """The error that says where the user's code did what cannot be recorded."""
+    def refuse(self, what: str, remedy: str, path: str | None = None) -> TraceError:
+        """The error that says where the user's code did what cannot be recorded.
+
+        Args:
+            what: it did.
+            remedy: what to do about it.
+            path: of the module that cannot be recorded; by default the one whose code runs.
+        """
         where = sources.source(sys._getframe(1))
         module = f"module {self.call.path!r} ({self.call.type})" if self.call.path else f"the model {self.call.type}"
-        return TraceError(f"{what}\n  at {where}, in {module}. {remedy}")
+        message = f"{what}\n  at {where}, in {module}. {remedy}"
+        return UnrecordableError(message, self.call.path if path is None else path, what, where)
 
     def _output(self, result: Any) -> Arg:
         try:

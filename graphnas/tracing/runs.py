@@ -6,12 +6,13 @@ import traceback
 
 import torch
 
-from graphnas.errors import GraphNASError, TraceError
+from graphnas.errors import GraphNASError, TraceError, UnrecordableError
 from graphnas.tracing import sources
 from graphnas.tracing.interface import Interface
 from graphnas.tracing.memory import Kept, difference, kept
 from graphnas.tracing.modules import Registry
-from graphnas.tracing.record import Record
+from graphnas.tracing.opaque import keep_whole, warn
+from graphnas.tracing.record import Record, Step
 from graphnas.tracing.recorder import Recorder
 from graphnas.tracing.repeats import DemandError, Repeats
 from graphnas.tracing.snapshot import Snapshot
@@ -24,9 +25,11 @@ class Runs:
         registry: of the model.
         faces: what it is called with.
         exact: whether libraries are told the truth when they ask whether they are compiled.
+        opaque: "warn" where a module that cannot be recorded may stay one layer, else "error".
     """
 
-    def __init__(self, registry: Registry, faces: Interface, exact: bool) -> None:
+    def __init__(self, registry: Registry, faces: Interface, exact: bool, opaque: str) -> None:
+        self._opaque = opaque
         self._registry = registry
         self._faces = faces
         self._exact = exact
@@ -36,17 +39,44 @@ class Runs:
     def records(self) -> tuple[Record, ...]:
         """One run in evaluation, and one in training if the first has asked for the mode.
 
+        A module that does what a graph cannot hold is kept whole, and the model is run again.
+
         Raises:
-            TraceError: the model raises, or does what a graph cannot hold.
+            TraceError: the model raises, or does itself what a graph cannot hold.
         """
-        try:
-            first = self._run(training=False)
-            if not first.reads_mode:
-                return (first,)
-            self._snapshot.restore()
-            return (first, self._run(training=True))
-        finally:
-            self._snapshot.restore()
+        found: dict[str, UnrecordableError] = {}
+        records: tuple[Record, ...] = ()
+        while not records:
+            try:
+                records = self._both_modes()
+            except UnrecordableError as error:
+                self._snapshot.restore()
+                if self._opaque == "error":
+                    raise
+                found[self._keep_whole(error)] = error
+            finally:
+                self._snapshot.restore()
+        for path, cause in found.items():
+            if not any(path.startswith(f"{around}.") for around in found):
+                warn(self._registry, path, cause)
+        return records
+
+    def _both_modes(self) -> tuple[Record, ...]:
+        first = self._run(training=False)
+        if not first.reads_mode:
+            return (first,)
+        self._snapshot.restore()
+        return (first, self._run(training=True))
+
+    def _keep_whole(self, error: UnrecordableError) -> str:
+        """What has raised becomes one layer of the graph; returns its path."""
+        path = error.path
+        while path and self._registry.layer(self._registry.named(path)) is not None:
+            path = path.rpartition(".")[0]  # a layer, or kept whole already: it is what is around it
+        if not path:
+            raise error
+        keep_whole(self._registry, path, error)
+        return path
 
     def _run(self, training: bool) -> Record:
         record = self._sparing(training)
@@ -74,6 +104,7 @@ class Runs:
         self._snapshot.restore(attributes=False)
         self._repeats.forbid()
         cause: TraceError | None = None
+        step: Step | None = None
         try:
             step = difference(first, self._recorded(first.training))
             if step is None:
@@ -81,10 +112,13 @@ class Runs:
             place = str(found.source or step.source)
         except TraceError as error:
             place, cause = str(found.source or _place(error)), error
-        raise TraceError(
-            f"the attribute {found.name!r} keeps what one call of the model computes, and the next call then does "
-            f"something else\n  at {place}, in the model {self._registry.name}. "
-            "A graph has no such memory: take it as an input and return it, or hold it in a buffer of fixed shape."
+        what = f"the attribute {found.name!r} keeps what one call computes, and the next call then does something else"
+        raise UnrecordableError(
+            f"{what}\n  at {place}, in the model {self._registry.name}. "
+            "A graph has no such memory: take it as an input and return it, or hold it in a buffer of fixed shape.",
+            found.name.rpartition(".")[0],
+            what,
+            found.source or (step.source if step else None),
         ) from cause
 
     def _recorded(self, training: bool) -> Record:
@@ -99,7 +133,7 @@ class Runs:
         except GraphNASError:
             raise
         except Exception as error:
-            raise self._failure(recorder, error) from error
+            raise self._failure(recorder, error, training) from error
         for generator in self._snapshot.foreign_draws():
             raise TraceError(
                 f"the model {self._registry.name} draws from {generator}, which a graph cannot repeat\n"
@@ -107,7 +141,19 @@ class Runs:
             )
         return record
 
-    def _failure(self, recorder: Recorder, error: Exception) -> TraceError:
+    def _runs(self, training: bool) -> bool:
+        """Whether the model runs on the example inputs while nobody records it."""
+        self._snapshot.restore()
+        self._snapshot.seed()
+        args, kwargs, _ = self._faces.fresh()
+        self._registry.model.train(training)
+        try:
+            self._registry.model(*args, **kwargs)
+        except Exception:
+            return False
+        return True
+
+    def _failure(self, recorder: Recorder, error: Exception, training: bool) -> TraceError:
         """The error of a model that raised: which module, where in the user's code, and what it was given."""
         places = [
             f"{sources.short_file(frame.f_code.co_filename)}:{line}"
@@ -117,9 +163,14 @@ class Runs:
         given = ", ".join(
             f"{item.name}: {item.dtype.removeprefix('torch.')}{list(item.shape)}" for item in self._faces.inputs
         )
-        module = recorder.failed or f"the model {self._registry.name}"
         text = str(error).strip().splitlines()
         message = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+        path, kind = recorder.failed
+        module = f"module {path!r} ({kind})" if path else f"the model {self._registry.name}"
+        if self._runs(training):
+            what = f"{module} raises {message}, but only while it is recorded"
+            where = places[-1] if places else "a place outside the sources"
+            return UnrecordableError(f"{what}\n  at {where}. Keep it whole: Tracer(leaf=...).", path, what, where)
         return TraceError(
             f"{module} raised {message}\n  at {places[-1] if places else 'a place outside the sources'}. "
             f"The example inputs were ({given}); check their shapes and dtypes by calling the model on them."

@@ -8,6 +8,8 @@ import operator
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import torch
+
 from graphnas.ir.choice import FUNCTIONS, Apply, Expr
 from graphnas.ir.node import Arg
 
@@ -100,6 +102,15 @@ def plain(value: Any) -> Any:
     if isinstance(value, SymbolicInt):
         return int.__int__(value)
     return float.__float__(value) if isinstance(value, SymbolicFloat | AskingFloat) else value
+
+
+def plain_tree(tree: Any) -> Any:
+    """Nested tuples, lists and dicts with plain numbers in them."""
+    if isinstance(tree, dict):
+        return type(tree)((key, plain_tree(item)) for key, item in tree.items())
+    if type(tree) in (tuple, list, torch.Size):
+        return type(tree)(map(plain_tree, tree))
+    return plain(tree)
 
 
 def expression(value: Any) -> Arg:

@@ -57,11 +57,11 @@ class Table:
                 else:
                     self._visit(child, inner)
 
-    @staticmethod
-    def _layer(module: nn.Module, path: str, layer: Layer, earlier: str) -> Entry:
+    def _layer(self, module: nn.Module, path: str, layer: Layer, earlier: str) -> Entry:
         parameters = module.named_parameters() if module._modules else _present(module._parameters)
         frozen = tuple(name for name, parameter in parameters if not parameter.requires_grad)
-        return Entry(path, "layer", layer.type, layer.config, frozen, "" if earlier == path else earlier)
+        same_as = "" if earlier == path else earlier
+        return Entry(path, "layer", layer.type, layer.config, frozen, same_as, self._registry.opaque.get(id(module)))
 
     def _ties(self, module: nn.Module, path: str) -> Iterator[Entry]:
         """Rows for those of a layer's tensors that something earlier owns; its own need none."""

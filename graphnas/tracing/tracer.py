@@ -5,20 +5,22 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from graphnas.errors import TraceError
+from graphnas.errors import TraceError, UnrecordableError, nearest
 from graphnas.ir.effects import draws, effect, writes_state
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
-from graphnas.ir.node import Arg, Entry, Frame, Node, Ref, refs_in
+from graphnas.ir.node import Arg, Entry, Frame, Layer, Node, Ref, refs_in
 from graphnas.tracing.interface import Interface, interface
 from graphnas.tracing.lift import Lift, Place
 from graphnas.tracing.modules import Registry
+from graphnas.tracing.opaque import keep_whole, warn
 from graphnas.tracing.runs import Runs
 from graphnas.tracing.table import Table
 
@@ -33,9 +35,20 @@ class Tracer:
     Attributes:
         exact: libraries that ask whether they are being compiled are told the truth. By default they are told yes, and
             take the path that has no branches on data.
+        opaque: what becomes of a module that does what a graph cannot hold: "warn" keeps it whole, as one layer, and
+            says so; "error" raises.
+        leaf: globs on the paths of modules that are to stay whole, as one layer each.
     """
 
     exact: bool = False
+    opaque: str = "warn"
+    leaf: Collection[str] = ()
+
+    def __post_init__(self) -> None:
+        if self.opaque not in ("warn", "error"):
+            raise TraceError(f"opaque is {self.opaque!r}; it can be 'warn' or 'error'")
+        if isinstance(self.leaf, str):
+            raise TraceError(f"leaf is the string {self.leaf!r}; give a tuple of globs: ({self.leaf!r},)")
 
     def trace(self, model: nn.Module, *args: Any, **kwargs: Any) -> Graph:
         """The graph of a model; the model is left exactly as it was.
@@ -49,6 +62,7 @@ class Tracer:
             TraceError: the model cannot be run on the inputs, or does what a graph cannot hold.
         """
         registry = _registry(model)
+        self._keep_leaves(registry)
         reserved = registry.paths - {""}
         faces = interface(model, args, kwargs, reserved)
         lift, table = self._lifted(registry, faces, reserved, Place())
@@ -75,26 +89,49 @@ class Tracer:
     ) -> Alternative:
         """A module as the nodes that stand for it in a larger graph; see `trace_alternative`."""
         registry = _registry(module)
-        layer = registry.layer(module)
         reserved = {path, *(f"{path}.{name}" for name in registry.paths if name)}
         faces = interface(module, tuple(examples), {}, set(reserved))
         refs = tuple(given) or tuple(Ref(item.name) for item in faces.inputs)
-        if layer is not None:
+
+        def whole(layer: Layer) -> Alternative:
             name = f"{path}@{call}" if call else path
             node = Node(name, replace(layer, path=path), refs, scope=scope)
             return Alternative((node,), Ref(name), Table(registry, {}, path).rows(), FrozenDict(), faces)
+
+        layer = registry.layer(module)
+        if layer is not None:
+            return whole(layer)
         frames = (*scope, Frame(path, registry.class_name(module), call))
         named = {item.name: ref for item, ref in zip(faces.inputs, refs, strict=True)}
-        lift, table = self._lifted(registry, faces, reserved, Place(path, frames, call, taken, named))
+        try:
+            lift, table = self._lifted(registry, faces, reserved, Place(path, frames, call, taken, named))
+        except UnrecordableError as error:
+            if self.opaque == "error" or error.path:
+                raise
+            layer = keep_whole(registry, "", error)
+            warn(registry, "", error)
+            return whole(layer)
         graph = without_dead_nodes(
             Graph(faces.inputs, lift.nodes, lift.output, modules=table, formals=_formals(lift.formals))
         )
         return Alternative(graph.nodes, graph.output, table, graph.formals, faces)
 
+    def _keep_leaves(self, registry: Registry) -> None:
+        for glob in self.leaf:
+            found = [path for path in sorted(registry.module_paths) if path and fnmatchcase(path, glob)]
+            if not found:
+                raise TraceError(
+                    f"no module of {registry.name} is called {glob!r}.{nearest(glob, registry.module_paths)}\n"
+                    "  in leaf. Give globs on the names of model.named_modules()."
+                )
+            for path in found:
+                if registry.layer(registry.named(path)) is None:
+                    keep_whole(registry, path)
+
     def _lifted(
         self, registry: Registry, faces: Interface, reserved: set[str], place: Place
     ) -> tuple[Lift, tuple[Entry, ...]]:
-        lift = Lift(Runs(registry, faces, self.exact).records(), reserved, place)
+        lift = Lift(Runs(registry, faces, self.exact, self.opaque).records(), reserved, place)
         lift.name_joins()
         return lift, Table(registry, lift.constants, place.path).rows()
 

@@ -80,6 +80,7 @@ def deep(levels: int) -> Any:
     return found
 
 
+OPAQUE = {"reason": "numpy", "source": None, "missing": "", "seen": []}
 HOSTILE: dict[str, Callable[[str], Change]] = {
     "os.system": lambda run: call("os.system", f"python -c {run!r}"),
     "posix.system": lambda run: call("posix.system", f"python -c {run!r}"),
@@ -141,7 +142,14 @@ HOSTILE: dict[str, Callable[[str], Change]] = {
     "guard's test": lambda run: lambda data: node(data, "guard")["args"].__setitem__(0, run),
     "merge": lambda run: lambda data: node(data, "block.act_choice")["op"].update(merge=run),
     "reason of an opaque module": lambda run: (
-        lambda data: entry(data, "head").update(kind="opaque", type="torch.nn.Module", config={"reason": f"\n{run}"})
+        lambda data: entry(data, "head").update(opaque={**OPAQUE, "reason": f"\n{run}"})
+    ),
+    "source of an opaque module": lambda run: (
+        lambda data: entry(data, "head").update(opaque={**OPAQUE, "source": [f"\n{run}", 1]})
+    ),
+    "class of an opaque module": lambda run: lambda data: entry(data, "head").update(type="os.system", opaque=OPAQUE),
+    "call of an opaque module": lambda run: (
+        lambda data: entry(data, "head").update(opaque={**OPAQUE, "seen": [{"tuple": [run]}]})
     ),
     "bomb of base85": lambda run: constant({"base85": bomb()}),
     "huge fill": lambda run: (

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphnas.errors import TraceError
-from graphnas.tracing.tracer import trace
+from graphnas.tracing.tracer import Tracer, trace
 from tests.tracing import networks
 
 
@@ -279,7 +279,7 @@ def test_error_says_what_where_and_what_to_do(row: str) -> None:
     model, args, parts = ROWS[row]
     before = surroundings()
     with pytest.raises(TraceError) as caught:
-        trace(model, *args)
+        Tracer(opaque="error").trace(model, *args)
     for part in parts:
         assert part in str(caught.value), str(caught.value)
     assert surroundings() == before
@@ -365,7 +365,7 @@ def test_memory_of_earlier_calls_is_refused(keep: Any, name: str) -> None:
     with pytest.raises(
         TraceError, match=rf"the attribute '0\.{name}' keeps .*\n  at tests/tracing/test_untouched\.py:\d+,"
     ):
-        trace(model, torch.randn(2, 6))
+        Tracer(opaque="error").trace(model, torch.randn(2, 6))
     assert photograph(model) == before
 
 

@@ -1,0 +1,176 @@
+"""Modules that stay one layer: what they are called and how they are built anew."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import warnings
+from collections.abc import Iterator
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from graphnas.errors import OpaqueWarning, UnrecordableError
+from graphnas.ir.frozen import FrozenDict
+from graphnas.ir.node import Arg, Layer, Opaque, Source
+from graphnas.tracing.arguments import NotAnArgumentError, argument, no_tensor
+from graphnas.tracing.modules import Registry, identifier
+
+_OF_TORCH = frozenset(vars(nn.Module()))
+_REMEDY = "keep what the constructor is given in attributes of the same names"
+
+
+class _MissingError(Exception):
+    """A module cannot be built anew, for the reason given."""
+
+
+def opaque_layer(module: nn.Module, path: str) -> tuple[Layer, str]:
+    """The operation that stands for a module of somebody's, and what stands in the way of building it anew.
+
+    The constructor's arguments are read from attributes of the same names, and believed where they make a module with
+    the same parts, state and settings.
+    """
+    kind = type(module)
+    name = f"{kind.__module__}.{identifier(kind.__name__)}"
+    if isinstance(module, torch.jit.ScriptModule):
+        return Layer(path, name), "a scripted module has no constructor; give the module that it was made from"
+    if _class_called(name) is not kind:
+        return Layer(path, name), f"{kind.__qualname__} is not at the top of {kind.__module__}; define the class there"
+    try:
+        return Layer(path, name, _arguments(module)), ""
+    except _MissingError as error:
+        return Layer(path, name), str(error)
+
+
+def keep_whole(registry: Registry, path: str, error: UnrecordableError | None = None) -> Layer:
+    """Makes a module one layer of the graph; returns that layer.
+
+    Args:
+        registry: of the model.
+        path: of the module.
+        error: why, and where; without one it is what the caller wants.
+    """
+    module = registry.named(path)
+    layer, missing = opaque_layer(module, path)
+    source = error.place if error and isinstance(error.place, Source) else None
+    reason = " ".join(error.what.split()) if error else "it was to be kept whole"
+    registry.keep_whole(module, layer, Opaque(reason, source, missing))
+    return layer
+
+
+def warn(registry: Registry, path: str, error: UnrecordableError) -> None:
+    """Tells that a module is kept whole, and why."""
+    module = registry.named(path)
+    why = registry.opaque[id(module)]
+    name = f"module {path!r}" if path else "the model"
+    rest = f" It cannot be built anew: {why.missing}." if why.missing else ""
+    message = f"{name} ({type(module).__name__}) stays one layer, into which no rule reaches: {error}{rest}"
+    place = why.source or Source("<unknown>", 1)
+    warnings.warn_explicit(message, OpaqueWarning, place.file, place.line)
+
+
+def _class_called(name: str) -> Any:
+    module, _, attribute = name.rpartition(".")
+    return getattr(importlib.import_module(module), attribute, None)
+
+
+def _arguments(module: nn.Module) -> FrozenDict[str, Arg]:
+    kind = type(module)
+    given: dict[str, Any] = {}
+    for parameter in list(inspect.signature(kind.__init__).parameters.values())[1:]:
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        value = _kept(module, parameter.name)
+        if value is _ABSENT:
+            value = parameter.default
+        if value is inspect.Parameter.empty:
+            raise _MissingError(f"what its constructor was given as {parameter.name!r} is not known; {_REMEDY}")
+        given[parameter.name] = value
+    try:
+        config = FrozenDict({name: argument(value, no_tensor) for name, value in given.items()})
+    except NotAnArgumentError as error:
+        raise _MissingError(f"its constructor is given {error}, which a graph cannot hold; {_REMEDY}") from error
+    difference = next(_differences(module, _rebuilt(kind, given), ""), None)
+    if difference:
+        raise _MissingError(f"built from its attributes it is another module: {difference} differs; {_REMEDY}")
+    return config
+
+
+_ABSENT = object()
+_IDENTITY: Any = object.__eq__
+
+
+def _kept(module: nn.Module, name: str) -> Any:
+    if name in module.__dict__:
+        return module.__dict__[name]
+    if name in ("bias", "affine"):  # many keep the tensor under the name of the switch
+        held = module._parameters.get(name, _ABSENT)
+        return held if held is _ABSENT else held is not None
+    return _ABSENT
+
+
+def _rebuilt(kind: type[nn.Module], given: dict[str, Any]) -> nn.Module:
+    """A module of the class on the meta device, or where its constructor looks at values, a real one."""
+    failed: Exception | None = None
+    for device in ("meta", "cpu"):
+        try:
+            with torch.random.fork_rng(devices=()), torch.device(device):
+                return kind(**given)
+        except Exception as error:  # whatever the constructor of somebody's module raises
+            failed = error
+    raise _MissingError(f"its constructor fails on its attributes ({type(failed).__name__}: {failed}); {_REMEDY}")
+
+
+def _differences(first: nn.Module, second: nn.Module, path: str) -> Iterator[str]:
+    """Where two modules differ in classes, parts, state or settings."""
+    if type(first) is not type(second):
+        yield path or "its class"
+        return
+    for group in ("_parameters", "_buffers"):
+        ours, theirs = getattr(first, group), getattr(second, group)
+        if list(ours) != list(theirs):
+            yield f"{path}{group.strip('_')}"
+        yield from (f"{path}{name}" for name in ours if not _alike(ours[name], theirs.get(name)))
+    settings, others = _settings(first), _settings(second)
+    yield from (f"{path}{name}" for name in settings | others if not _alike(settings.get(name), others.get(name)))
+    if list(first._modules) != list(second._modules):
+        yield f"{path}modules"
+        return
+    for name, part in first._modules.items():
+        other = second._modules[name]
+        if part is not None and other is not None:
+            yield from _differences(part, other, f"{path}{name}.")
+        elif part is not other:
+            yield f"{path}{name}"
+
+
+def _settings(module: nn.Module) -> dict[str, Any]:
+    return {name: value for name, value in module.__dict__.items() if name not in _OF_TORCH}
+
+
+def _alike(first: Any, second: Any) -> bool:
+    """Whether two settings are the same; of tensors the shapes, since their values may be drawn."""
+    if isinstance(first, Tensor) and isinstance(second, Tensor):
+        return (first.shape, first.dtype) == (second.shape, second.dtype)
+    if type(first) is not type(second):
+        return False
+    if isinstance(first, list | tuple):
+        return len(first) == len(second) and all(map(_alike, first, second))
+    if isinstance(first, dict):
+        return list(first) == list(second) and all(_alike(first[key], second[key]) for key in first)
+    if isinstance(first, np.ndarray):
+        return np.array_equal(first, second)
+    if isinstance(first, FunctionType):
+        return first.__code__ is second.__code__ and _alike(_enclosed(first), _enclosed(second))
+    if type(first).__eq__ is _IDENTITY and hasattr(first, "__dict__") and not isinstance(first, type):
+        return _alike(vars(first), vars(second))
+    return first is second or bool(first == second) or bool(first != first and second != second)
+
+
+def _enclosed(function: FunctionType) -> list[Any]:
+    """What a function holds besides its code."""
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    return [*cells, function.__defaults__, function.__kwdefaults__]
