@@ -12,10 +12,10 @@ from torch import Tensor
 
 from graphnas.errors import TraceError
 from graphnas.ir.choice import Apply, Expr
-from graphnas.ir.node import ATTRIBUTES, SET_DATA, Call, Size
+from graphnas.ir.node import ATTRIBUTES, SET_DATA, Arg, Call, Size
 from graphnas.tracing import names, pieces, sources, spelling
 from graphnas.tracing.record import Step, Value
-from graphnas.tracing.sizes import expression, plain, symbolic
+from graphnas.tracing.sizes import bare, expression, plain, symbolic
 
 if TYPE_CHECKING:
     from graphnas.tracing.recorder import Recorder
@@ -50,16 +50,34 @@ def record(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dic
         if type(function) is _MethodWrapper:
             return _attribute(recorder, function, args, frame)
         name = getattr(function, "__name__", "")
+        if not args and (name.endswith("_") or name in _CUTS):
+            args, kwargs = _first(kwargs)
         if recorder.repeats.used:
             recorder.repeats.see(name, args, kwargs)
         special = _SPECIAL.get(name)
         if special is not None:
             return special(recorder, function, args, kwargs, frame)
         if name in _CONSTANT_METHODS:
-            return function(*args, **kwargs)
+            return _run(function, args, kwargs)
         return _call(recorder, function, args, kwargs, frame)
+    except Exception as error:
+        recorder.refusals.raised(error, sources.source(frame))
+        raise
     finally:
         recorder.listening = True
+
+
+def _first(kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Arguments that are all given by name, with the tensor that the function is about in front."""
+    first = next((key for key in _FIRST if key in kwargs), None)
+    if first is None:
+        return (), kwargs
+    return (kwargs[first],), {key: value for key, value in kwargs.items() if key != first}
+
+
+def _run(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> Any:
+    """Calls a function with plain numbers: torch takes no others."""
+    return function(*bare(args), **bare(kwargs)) if kwargs else function(*bare(args))
 
 
 def _call(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
@@ -76,7 +94,7 @@ def _call(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict
         recorder.before_write(written)
     if name in ("embedding", "embedding_bag") and kwargs.get("max_norm") is not None:
         recorder.before_write(args[1])
-    result = function(*args, **kwargs)
+    result = _run(function, args, kwargs)
     if written is not None:
         recorder.writes.add(step, written)
     if name in _CUTS:
@@ -105,7 +123,7 @@ def _attribute(recorder: Recorder, wrapper: Any, args: tuple[Any, ...], frame: F
     name = wrapper.__self__.__name__
     if wrapper.__name__ == "__set__":
         return _assign(recorder, wrapper, name, args, frame)
-    result = wrapper(*args)
+    result = _run(wrapper, args)
     if name == "shape":
         return recorder.sizes(args[0], result)
     if name == "ndim":
@@ -121,11 +139,11 @@ def _assign(recorder: Recorder, wrapper: Any, name: str, args: tuple[Any, ...], 
         case "data":
             step = _step(recorder, SET_DATA, args, {}, frame)
             recorder.before_write(args[0])
-            wrapper(*args)
+            _run(wrapper, args)
             recorder.writes.add(step, args[0])
         case "requires_grad":
             _step(recorder, "torch.Tensor.requires_grad_", args, {}, frame)
-            wrapper(*args)
+            _run(wrapper, args)
         case _:
             raise recorder.refuse(f"the attribute {name!r} of a tensor is set", "Leave it as it is.")
 
@@ -159,7 +177,7 @@ def _numel(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dic
 
 def _length(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> int:
     """`len(tensor)`: Python makes a plain number of it, so the graph relies on it."""
-    result: int = function(*args)
+    result: int = _run(function, args)
     _rely(recorder, args[0], 0, result)
     return result
 
@@ -171,7 +189,15 @@ def _rely(recorder: Recorder, tensor: Tensor, dim: int, size: int) -> None:
 
 
 # ---------------------------------------------------------------- cutting
-_CUTS = frozenset(("unbind", "split", "chunk"))
+# What each is called with, after the tensor.
+_CUTS: dict[str, tuple[str, ...]] = {
+    "unbind": ("dim",),
+    **dict.fromkeys(("split", "unsafe_split"), ("split_size_or_sections", "dim")),
+    **dict.fromkeys(("chunk", "unsafe_chunk"), ("chunks", "dim")),
+    "tensor_split": ("sections", "dim"),
+    **dict.fromkeys(("hsplit", "vsplit", "dsplit"), ("sections",)),
+}
+_FIRST = ("input", "tensor", "self")
 
 
 def _cut(
@@ -179,17 +205,21 @@ def _cut(
 ) -> Any:
     """The parts of a tensor, whose number is guarded where the user looks at it."""
     value = recorder.read(args[0])
-    given = (*args[1:], *kwargs.values())
-    how = kwargs.get("dim", args[-1] if len(args) == (2 if name == "unbind" else 3) else 0)
-    by = next(iter(given), 0)
+    given = dict(zip(_CUTS[name], args[1:], strict=False)) | kwargs
+    by = next((given[key] for key in (_CUTS[name][0], "split_size", "indices_or_sections") if key in given), 0)
     if value.origin in ("state", "constant") or (name != "unbind" and not isinstance(by, int)):
         return parts
-    size = Size(value, plain(how) % args[0].dim())  # type: ignore[arg-type]
-    count: Expr = size
-    if name == "split":
-        count = pieces.split_count(size, expression(by))
-    elif name == "chunk":
-        count = pieces.chunk_count(size, expression(by))
+    size = Size(value, plain(given.get("dim", 0)) % args[0].dim())  # type: ignore[arg-type]
+    count: Arg = expression(by)
+    match name.removeprefix("unsafe_"):
+        case "unbind":
+            count = size
+        case "split":
+            count = pieces.split_count(size, count)
+        case "chunk":
+            count = pieces.chunk_count(size, count)
+    if not isinstance(count, Expr):
+        return parts
     test = Apply("==", (count, len(parts)))
 
     def counted() -> None:
@@ -209,7 +239,7 @@ _ITER = inspect.unwrap(torch.Tensor.__iter__).__code__
 # ---------------------------------------------------------------- values that leave torch
 def _truth(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> bool:
     """The truth of a tensor: a guard on data."""
-    outcome: bool = function(*args, **kwargs)
+    outcome: bool = _run(function, args, kwargs)
     value = recorder.read(args[0])
     recorder.guard(Apply("bool", (value,)), outcome)
     return outcome
@@ -218,7 +248,7 @@ def _truth(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dic
 def _answer(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> bool:
     """A function of tensors that answers True or False: recorded, and guarded."""
     step = _step(recorder, names.functions()[function], args, kwargs, frame)
-    outcome: bool = function(*args, **kwargs)
+    outcome: bool = _run(function, args, kwargs)
     recorder.guard(Apply("bool", (Value(outcome, step),)), outcome)
     return outcome
 
@@ -226,7 +256,7 @@ def _answer(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: di
 def _number(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
     """`int(tensor)` and the like: Python makes a plain number of it, so the graph relies on its value."""
     step = _step(recorder, "torch.Tensor.item", args[:1], {}, frame)
-    result = function(*args, **kwargs)
+    result = _run(function, args, kwargs)
     recorder.guard(Apply("==", (Value(result, step), args[0].item())), True)
     return result
 
@@ -235,7 +265,7 @@ def _listed(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: di
     """`tolist()`: numbers of the graph, in lists whose lengths it relies on."""
     for dim, size in enumerate(args[0].shape):
         _rely(recorder, args[0], dim, size)
-    return recorder.bind(function(*args), _step(recorder, "torch.Tensor.tolist", args, {}, frame))
+    return recorder.bind(_run(function, args), _step(recorder, "torch.Tensor.tolist", args, {}, frame))
 
 
 def _leaves(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
@@ -246,7 +276,7 @@ def _gradients(
     recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType
 ) -> None:
     recorder.switch_gradients(args[0], frame)
-    function(*args)
+    _run(function, args)
 
 
 def _set_item(
@@ -254,14 +284,14 @@ def _set_item(
 ) -> None:
     step = _step(recorder, "torch.Tensor.__setitem__", args, kwargs, frame)
     recorder.before_write(args[0])
-    function(*args, **kwargs)
+    _run(function, args, kwargs)
     recorder.writes.add(step, args[0])
 
 
 def _copied(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
     """`copy.deepcopy(tensor)`, which torch allows of tensors that nothing was computed for."""
     if type(args[0]) is not Tensor or not args[0].is_leaf:
-        return function(*args, **kwargs)
+        return _run(function, args, kwargs)
     cut = _call(recorder, Tensor.detach, args[:1], {}, frame)
     return _call(recorder, Tensor.clone, (cut,), {}, frame)
 
@@ -271,7 +301,7 @@ def _claim(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dic
     condition = args[0] if args else kwargs["condition"]
     if isinstance(condition, Tensor):
         recorder.guard(Apply("bool", (recorder.read(condition),)), True)
-    function(*args, **kwargs)
+    _run(function, args, kwargs)
 
 
 Handler = Callable[["Recorder", Any, tuple[Any, ...], dict[str, Any], FrameType], Any]

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from graphnas.ir.node import ALIAS, Call, Layer
+from graphnas.tracing import sources
 from graphnas.tracing.record import ModuleCall
+from graphnas.tracing.sizes import bare
 
 if TYPE_CHECKING:
     from graphnas.tracing.recorder import Recorder
@@ -61,10 +63,14 @@ def _layer(
         else:
             recorder.before_write(written)
         recorder.listening = False
+        args, kwargs = bare(args), bare(kwargs)
         try:
             result = recorder.repeats.layer(
                 op, module, args, kwargs, lambda: _attempt(recorder, original, module, op.path, args, kwargs)
             )
+        except Exception as error:
+            recorder.refusals.raised(error, sources.source(sys._getframe(1)))
+            raise
         finally:
             recorder.listening = True
         if written is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import contextlib
 import math
 import sys
@@ -81,21 +80,6 @@ def _yes_to_users(original: Callable[[], bool]) -> Callable[[], bool]:
     return answer
 
 
-class _RangeType(type):
-    def __instancecheck__(cls, item: object) -> bool:
-        return isinstance(item, _range)
-
-
-_range = builtins.range
-
-
-class _GuardedRange(metaclass=_RangeType):
-    """`range` that guards the sizes it is given: a loop over them is unrolled."""
-
-    def __new__(cls, *args: Any) -> Any:
-        return _range(*map(pin, args))
-
-
 @contextlib.contextmanager
 def numbers(call: Callable[[str, tuple[Any, ...], Any], Any]) -> Iterator[None]:
     """Functions of Python's numbers keep symbolic numbers symbolic.
@@ -104,12 +88,12 @@ def numbers(call: Callable[[str, tuple[Any, ...], Any], Any]) -> Iterator[None]:
         call: given a function's name, arguments and result, the result as a symbolic number.
     """
     before = {name: vars(math)[name] for name in _MATH}
-    with replaced(builtins, "range", _GuardedRange):
-        vars(math).update({name: _symbolic_function(was, f"math.{name}", call) for name, was in before.items()})
-        try:
+    vars(math).update({name: _symbolic_function(was, f"math.{name}", call) for name, was in before.items()})
+    try:
+        with replaced(torch, "broadcast_shapes", _pinned_shapes(torch.broadcast_shapes)):
             yield
-        finally:
-            vars(math).update(before)
+    finally:
+        vars(math).update(before)
 
 
 _MATH = tuple(
@@ -124,6 +108,15 @@ def _symbolic_function(function: Callable[..., Any], target: str, call: Callable
         if kwargs or not any(isinstance(arg, Symbolic) for arg in args):
             return function(*args, **kwargs)
         return call(target, args, function(*map(plain, args)))
+
+    return wrapper
+
+
+def _pinned_shapes(function: Callable[..., torch.Size]) -> Callable[..., torch.Size]:
+    """A function of shapes that looks into symbolic sizes, given plain ones."""
+
+    def wrapper(*shapes: Any) -> torch.Size:
+        return function(*[tuple(map(pin, shape)) if isinstance(shape, tuple) else pin(shape) for shape in shapes])
 
     return wrapper
 

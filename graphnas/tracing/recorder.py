@@ -29,11 +29,12 @@ from graphnas.ir.node import (
     Size,
     Source,
 )
-from graphnas.tracing import calls, literals, module_calls, patches, sources
+from graphnas.tracing import calls, module_calls, patches, sources
 from graphnas.tracing.arguments import NotAnArgumentError, argument
 from graphnas.tracing.identity import fresh, is_same, storage
 from graphnas.tracing.modules import Registry
 from graphnas.tracing.record import ModuleCall, Record, Step, Value, values_read
+from graphnas.tracing.refusals import Refusals
 from graphnas.tracing.repeats import Repeats
 from graphnas.tracing.sizes import expression, symbolic
 from graphnas.tracing.snapshot import Snapshot
@@ -58,11 +59,13 @@ class Recorder:
         self.repeats = repeats
         self.exact = exact
         self.listening = False
+        self.finished = False
         self.mode_readers = 0
         self.root = self.call = ModuleCall("", registry.name)
         self.known: dict[int, Value] = {}
         self.position = 0
         self.failed = ""
+        self.refusals = Refusals()
         self.writes = Writes()
         self._guards: set[Any] = set()
         self._replaced: set[int] = set()
@@ -89,6 +92,7 @@ class Recorder:
                     result = original(model, *args, **kwargs)
             finally:
                 self.listening = False
+            self.refusals.check(self.call)
             self.check_gradients(0, "the model")
             output = self._output(result)
         reads_mode = self.mode_readers > 0
@@ -108,7 +112,6 @@ class Recorder:
             stack.enter_context(patches.replaced(nn.Module, "training", patches.mode_property(self._mode_read)))
             stack.enter_context(patches.assignments(self.assigned))
             stack.enter_context(patches.numbers(self.number))
-            stack.enter_context(literals.asking(self.registry.written))
             stack.enter_context(patches.compiling(not self.exact))
             stack.enter_context(patches.refused(self.refuse, lambda: self.listening))
             yield original
@@ -128,9 +131,7 @@ class Recorder:
 
     def refuse(self, what: str, remedy: str) -> TraceError:
         """The error that says where the user's code did what cannot be recorded."""
-        where = sources.source(sys._getframe(1))
-        module = f"module {self.call.path!r} ({self.call.type})" if self.call.path else f"the model {self.call.type}"
-        return TraceError(f"{what}\n  at {where}, in {module}. {remedy}")
+        return self.refusals.refuse(what, remedy, sources.source(sys._getframe(1)), self.call)
 
     def _output(self, result: Any) -> Arg:
         try:

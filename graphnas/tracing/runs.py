@@ -99,7 +99,9 @@ class Runs:
         except GraphNASError:
             raise
         except Exception as error:
-            raise self._failure(recorder, error) from error
+            raise recorder.refusals.first or self._failure(recorder, error) from error
+        finally:
+            recorder.finished = True
         for generator in self._snapshot.foreign_draws():
             raise TraceError(
                 f"the model {self._registry.name} draws from {generator}, which a graph cannot repeat\n"
