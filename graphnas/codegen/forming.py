@@ -17,7 +17,7 @@ from graphnas.codegen.terms import Terms
 from graphnas.codegen.writes import Writes, without_writing
 from graphnas.errors import EmitError
 from graphnas.ir import effects
-from graphnas.ir.choice import Choice, choices_in
+from graphnas.ir.choice import Apply, Choice, choices_in
 from graphnas.ir.node import ALIAS, Arg, Call, Choose, Layer, Node, Ref, without_calls
 
 # Functions and layers that always return two values.
@@ -99,8 +99,22 @@ class _Scope(Terms):
     def _result(self) -> Arg:
         if self.region.parent is None:
             return self.term(self.layout.graph.output)
-        outputs = tuple(self.term(ref) for ref in self.region.outputs)
+        outputs = tuple(self._present(ref, self.region.when or ()) for ref in self.region.outputs)
         return outputs[0] if len(outputs) == 1 else outputs
+
+    def _present(self, ref: Ref, when: Conditions) -> Arg:
+        """A value where `when` holds; None where it has not been computed then."""
+        term = self.term(ref)
+        maker: Node | Region | None = self.layout.graph.by_name.get(ref.name)
+        home = self.layout.home.get(ref.name)
+        while home is not None and home is not self.region:
+            maker, home = home, home.parent
+        if home is None or maker is None:
+            return term  # it was given
+        for condition in reversed(when_of(maker)):
+            if condition not in when:
+                term = Apply("if", (self.term(condition), term, self.term(None)))
+        return term
 
     def _uncertain(self, region: Region, refs: Iterable[Ref]) -> Iterator[int]:
         """The places of the values that a call may not need, or that those around it may not need of it."""
@@ -112,7 +126,7 @@ class _Scope(Terms):
         target = self.table.access(self.region.path, inner.path, self.where)
         inputs, outputs = list(inner.inputs), list(inner.outputs)
         variant = self.former.variants[inner]
-        arguments = self.term(tuple(inputs))
+        arguments = tuple([self._present(ref, inner.when or ()) for ref in inputs])
         results = tuple((() if len(outputs) == 1 else (place,), self.number(ref)) for place, ref in enumerate(outputs))
         return Item(
             kind="module",

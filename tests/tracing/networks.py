@@ -346,3 +346,45 @@ class Recurrent(nn.Module):
         best = out.max(dim=1)
         values, _ = best.values.topk(2, dim=-1)
         return values, best.indices, hidden
+
+
+class TwoResults(nn.Module):
+    """Gives a second result in training only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(6, 6)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        x = self.fc(x)
+        return x, x * 2 if self.training else None
+
+
+class OneMode(nn.Module):
+    """Reads a result that there is in training only, and passes through blocks that return early in evaluation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = TwoResults()
+        self.head = Block()
+        self.dropped = nn.Sequential(Dropped(), Dropped())
+
+    def forward(self, x: Tensor) -> Any:
+        x, auxiliary = self.body(x)
+        if auxiliary is not None:
+            return self.dropped(x), self.head(auxiliary)
+        return self.dropped(x)
+
+
+class Dropped(nn.Module):
+    """A shortcut around a layer that is dropped at random in training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(6, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x + self.fc(x)
+        kept = x.new_empty(x.shape[0], 1).bernoulli_(0.5)
+        return x + self.fc(x) * kept
