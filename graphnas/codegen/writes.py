@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
+from graphnas.codegen.layout import conditions
 from graphnas.ir import effects
+from graphnas.ir.choice import Apply
 from graphnas.ir.frozen import FrozenDict, remembered
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import Call, Choose, Layer, Node, refs_in
@@ -113,7 +116,12 @@ class _Moves:
     def _others(self, node: Node, aliases: set[str]) -> list[str]:
         """The nodes that read what a write overwrites, but those on the way to it and views."""
         chain = self._chain(node)
-        readers = {reader: None for name in aliases for reader in self._graph.readers.get(name, ())}
+        readers = {
+            reader: None
+            for name in aliases
+            for reader in self._graph.readers.get(name, ())
+            if _meet(node, self._graph.by_name[reader], name)
+        }
         return [
             name
             for name in readers
@@ -159,7 +167,11 @@ class _Moves:
             source = self._graph.by_name.get(name)
             waiting += _sources(source) if source is not None and self._shares(source) else ()
             readers = (self._graph.by_name[reader] for reader in self._graph.readers.get(name, ()))
-            waiting += [reader.name for reader in readers if self._shares(reader) and name in _sources(reader)]
+            waiting += [
+                reader.name
+                for reader in readers
+                if self._shares(reader) and name in _sources(reader) and _meet(node, reader, name)
+            ]
         return found
 
     def _is_followed(self, node: Node) -> bool:
@@ -183,6 +195,26 @@ class _Moves:
 
     def _shares(self, node: Node) -> bool:
         return effects.shares_storage(without_writing(node) if node.name in self._names else node)
+
+
+def _meet(write: Node, reader: Node, name: str) -> bool:
+    """Whether a node can read a value in a run in which a write runs: in training nobody takes an arm of evaluation."""
+    held = conditions(write)
+    if not held:
+        return True
+    if any(_opposite(condition) in held for condition in conditions(reader)):
+        return False
+    if not isinstance(reader.op, Choose) or len(reader.args) != 2:
+        return True
+    met = reader.op.choice in held, _opposite(reader.op.choice) in held
+    return not any(met) or name in {ref.name for ref in refs_in(reader.args[0 if met[0] else 1])}
+
+
+def _opposite(condition: Any) -> Any:
+    match condition:
+        case Apply("not", (positive,)):
+            return positive
+    return Apply("not", (condition,))
 
 
 @remembered
