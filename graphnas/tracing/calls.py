@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
+import sys
 from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from graphnas.errors import TraceError
-from graphnas.ir.choice import Apply, Expr
-from graphnas.ir.node import ATTRIBUTES, SET_DATA, Arg, Call, Size
+from graphnas.ir.choice import Apply
+from graphnas.ir.node import ATTRIBUTES, SET_DATA, Call, Size
 from graphnas.tracing import names, pieces, sources, spelling
 from graphnas.tracing.record import Step, Value
-from graphnas.tracing.sizes import bare, expression, plain, symbolic
+from graphnas.tracing.sizes import bare, plain, symbolic
 
 if TYPE_CHECKING:
     from graphnas.tracing.recorder import Recorder
@@ -24,15 +25,37 @@ _MethodWrapper = type(torch._C.TensorBase.__dict__["shape"].__get__)
 
 # Facts about a tensor that are the same at every size: constants of the graph.
 _CONSTANT_METHODS = frozenset((
-    "is_floating_point", "is_complex", "is_contiguous", "element_size", "get_device", "stride", "storage_offset",
-    "data_ptr", "is_signed", "__hash__", "__repr__", "__format__", "__str__", "is_inference", "is_conj", "is_neg",
-    "is_same_size", "untyped_storage", "is_pinned", "is_set_to", "has_names", "is_shared", "__dir__",
-    "register_hook", "retain_grad", "_is_view", "is_tensor", "is_storage", "can_cast", "promote_types",
-    "result_type", "finfo", "iinfo", "is_grad_enabled", "get_default_dtype", "get_default_device",
-    "is_autocast_enabled", "is_inference_mode_enabled", "has_torch_function", "is_anomaly_enabled",
-    "_has_compatible_shallow_copy_type", "device",
+    "is_floating_point", "is_complex", "element_size", "get_device", "is_signed", "__hash__", "is_inference",
+    "is_conj", "is_neg", "is_pinned", "is_set_to", "has_names", "is_shared", "__dir__", "retain_grad", "_is_view",
+    "is_tensor", "is_storage", "can_cast", "promote_types", "result_type", "finfo", "iinfo", "is_grad_enabled",
+    "get_default_dtype", "get_default_device", "is_autocast_enabled", "is_inference_mode_enabled",
+    "has_torch_function", "is_anomaly_enabled", "_has_compatible_shallow_copy_type", "device",
 ))  # fmt: skip
+# Functions that a graph cannot hold: what they do, and what to do instead.
+_REFUSED = {
+    "register_hook": ("a hook is put on a gradient", "Register hooks on the model from outside."),
+    **dict.fromkeys(
+        ("__repr__", "__str__", "__format__"),
+        ("the values of a tensor are written as text", "Leave out what prints tensors."),
+    ),
+    **dict.fromkeys(("nbytes", "_version"), ("{} of a tensor is read", "Compute with its sizes.")),
+}
+_FIRST = ("input", "tensor", "self")  # what the tensor that a function is about may be called
 _LEAVING = frozenset(("numpy", "__array__", "__dlpack__", "__cuda_array_interface__"))
+
+
+class Mode(TorchFunctionMode):
+    """Hands every torch function to the recorder."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self._recorder = recorder
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        recorder = self._recorder
+        if not recorder.listening:
+            return function(*args, **(kwargs or {}))
+        return record(recorder, function, args, kwargs or {}, sys._getframe(1))
 
 
 def record(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
@@ -50,7 +73,7 @@ def record(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dic
         if type(function) is _MethodWrapper:
             return _attribute(recorder, function, args, frame)
         name = getattr(function, "__name__", "")
-        if not args and (name.endswith("_") or name in _CUTS):
+        if not args and (name.endswith("_") or name in pieces.CUTS):
             args, kwargs = _first(kwargs)
         if recorder.repeats.used:
             recorder.repeats.see(name, args, kwargs)
@@ -84,6 +107,8 @@ def _call(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict
     target = names.functions().get(function)
     if target is None:
         raise _refused(recorder, function)
+    if kwargs.get("out") is not None:
+        return _into(recorder, function, args, kwargs, frame)
     name = target.rpartition(".")[2]
     dunder = spelling.operator_written(name, args, kwargs, frame) if target.startswith("torch.Tensor.") else None
     if dunder is not None:
@@ -97,9 +122,24 @@ def _call(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict
     result = _run(function, args, kwargs)
     if written is not None:
         recorder.writes.add(step, written)
-    if name in _CUTS:
-        return _cut(recorder, name, args, kwargs, recorder.bind(result, step), frame)
+    if name in pieces.CUTS:
+        return pieces.cut(recorder, name, args, kwargs, recorder.bind(result, step), frame)
     return recorder.bind(result, step)
+
+
+def _into(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
+    """`function(..., out=tensor)`: its result, copied there."""
+    out = kwargs["out"]
+    result = _call(recorder, function, args, {key: value for key, value in kwargs.items() if key != "out"}, frame)
+    if isinstance(out, Tensor):
+        return _copy(recorder, out, result, frame)
+    return tuple([_copy(recorder, *pair, frame) for pair in zip(out, result, strict=True)])
+
+
+def _copy(recorder: Recorder, target: Tensor, source: Tensor, frame: FrameType) -> Any:
+    if (target.shape, target.dtype) != (source.shape, source.dtype):
+        raise recorder.refuse("a result is written into a tensor of another shape or dtype by `out=`", "Assign it.")
+    return _call(recorder, Tensor.copy_, (target, source), {}, frame)
 
 
 def _step(recorder: Recorder, target: str, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Step:
@@ -118,11 +158,24 @@ def _refused(recorder: Recorder, function: Any) -> TraceError:
     )
 
 
+def _told(recorder: Recorder, name: str) -> TraceError:
+    what, remedy = _REFUSED[name]
+    return recorder.refuse(what.format(name), remedy)
+
+
+def _unwanted(
+    recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType
+) -> None:
+    raise _told(recorder, function.__name__)
+
+
 # ---------------------------------------------------------------- attributes and sizes
 def _attribute(recorder: Recorder, wrapper: Any, args: tuple[Any, ...], frame: FrameType) -> Any:
     name = wrapper.__self__.__name__
     if wrapper.__name__ == "__set__":
         return _assign(recorder, wrapper, name, args, frame)
+    if name in _REFUSED:
+        raise _told(recorder, name)
     result = _run(wrapper, args)
     if name == "shape":
         return recorder.sizes(args[0], result)
@@ -186,54 +239,6 @@ def _rely(recorder: Recorder, tensor: Tensor, dim: int, size: int) -> None:
     value = recorder.read(tensor)
     if value.origin not in ("state", "constant"):
         recorder.guard(Apply("==", (Size(value, dim), size)), True)  # type: ignore[arg-type]
-
-
-# ---------------------------------------------------------------- cutting
-# What each is called with, after the tensor.
-_CUTS: dict[str, tuple[str, ...]] = {
-    "unbind": ("dim",),
-    **dict.fromkeys(("split", "unsafe_split"), ("split_size_or_sections", "dim")),
-    **dict.fromkeys(("chunk", "unsafe_chunk"), ("chunks", "dim")),
-    "tensor_split": ("sections", "dim"),
-    **dict.fromkeys(("hsplit", "vsplit", "dsplit"), ("sections",)),
-}
-_FIRST = ("input", "tensor", "self")
-
-
-def _cut(
-    recorder: Recorder, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], parts: Any, frame: FrameType
-) -> Any:
-    """The parts of a tensor, whose number is guarded where the user looks at it."""
-    value = recorder.read(args[0])
-    given = dict(zip(_CUTS[name], args[1:], strict=False)) | kwargs
-    by = next((given[key] for key in (_CUTS[name][0], "split_size", "indices_or_sections") if key in given), 0)
-    if value.origin in ("state", "constant") or (name != "unbind" and not isinstance(by, int)):
-        return parts
-    size = Size(value, plain(given.get("dim", 0)) % args[0].dim())  # type: ignore[arg-type]
-    count: Arg = expression(by)
-    match name.removeprefix("unsafe_"):
-        case "unbind":
-            count = size
-        case "split":
-            count = pieces.split_count(size, count)
-        case "chunk":
-            count = pieces.chunk_count(size, count)
-    if not isinstance(count, Expr):
-        return parts
-    test = Apply("==", (count, len(parts)))
-
-    def counted() -> None:
-        if recorder.listening:
-            recorder.guard(test, True)
-
-    if frame.f_code is _ITER:  # `for part in tensor` and `a, b = tensor`
-        if not sources.is_unpacking(frame.f_back):
-            recorder.guard(test, True)
-        return parts
-    return pieces.Pieces(tuple(parts), counted)
-
-
-_ITER = inspect.unwrap(torch.Tensor.__iter__).__code__
 
 
 # ---------------------------------------------------------------- values that leave torch
@@ -304,6 +309,15 @@ def _claim(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dic
     _run(function, args, kwargs)
 
 
+def _layout(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
+    """Where in memory a tensor lies: numbers of the graph, or a decision; that of parameters and constants is fixed."""
+    if recorder.read(args[0]).origin in ("state", "constant") or sources.is_torch(frame.f_code):
+        return _run(function, args, kwargs)
+    if function.__name__ == "is_contiguous":
+        return _answer(recorder, function, args, kwargs, frame)
+    return _call(recorder, function, args, kwargs, frame)
+
+
 Handler = Callable[["Recorder", Any, tuple[Any, ...], dict[str, Any], FrameType], Any]
 _SPECIAL: dict[str, Handler] = {
     "size": _size,
@@ -317,6 +331,8 @@ _SPECIAL: dict[str, Handler] = {
     "equal": _answer,
     "allclose": _answer,
     "__contains__": _answer,
+    "is_same_size": _answer,
+    **dict.fromkeys(("is_contiguous", "stride", "storage_offset"), _layout),
     "__int__": _number,
     "__float__": _number,
     "__complex__": _number,
@@ -327,4 +343,5 @@ _SPECIAL: dict[str, Handler] = {
     "_assert": _claim,
     "__deepcopy__": _copied,
     **dict.fromkeys(_LEAVING, _leaves),
+    **dict.fromkeys(_REFUSED, _unwanted),
 }

@@ -54,6 +54,11 @@ def _layer(
     kwargs: dict[str, Any],
 ) -> Any:
     with torch._C.DisableTorchFunction():
+        if not recorder.registry.is_whole(module):
+            raise recorder.refuse(
+                f"other parameters or buffers are put into {op.path!r} for a call",
+                "Give them to a function of torch.nn.functional.",
+            )
         step = recorder.step(op, *recorder.arguments(args, kwargs), op.path, sys._getframe(1))
         if op.config.get("max_norm") is not None:
             recorder.before_write(module.get_parameter("weight"))

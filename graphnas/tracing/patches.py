@@ -131,38 +131,52 @@ def refused(refuse: Callable[[str, str], Exception], listening: Callable[[], boo
     """
 
     def apply(cls: type, *args: Any, **kwargs: Any) -> Any:
-        if listening() and not cls.__module__.startswith("torch."):
+        if listening():
             raise refuse(
                 f"{cls.__qualname__} has a backward of its own, which a graph of its forward would lose",
-                "Write the computation in plain torch functions.",
+                "Write the computation in plain torch functions; checkpoint with use_reentrant=False.",
             )
         return original_apply.__get__(None, cls)(*args, **kwargs)
 
-    def enter(context: torch.autocast) -> Any:
-        if listening() and context._enabled:
-            raise refuse(
-                "autocast is entered inside the model", "Put `with torch.autocast(...)` around the call of the model."
-            )
-        return original_enter(context)
+    def refusing(
+        original: Callable[..., Any], what: str, remedy: str, concerns: Callable[[Any], bool] = lambda first: True
+    ) -> Callable[..., Any]:
+        def function(*args: Any, **kwargs: Any) -> Any:
+            if listening() and concerns(args[0] if args else None):
+                raise refuse(what, remedy)
+            return original(*args, **kwargs)
 
-    def from_numpy(array: Any) -> Any:
-        if listening():
-            raise refuse("a tensor is made from a numpy array", "Compute in torch, or hold the tensor as a buffer.")
-        return original_from_numpy(array)
+        return function
 
-    def manual_seed(seed: Any) -> Any:
-        if listening():
-            raise refuse("the random generator is seeded inside the model", "Seed it before the model is called.")
-        return original_manual_seed(seed)
-
-    original_manual_seed = torch.manual_seed
     original_apply = vars(torch.autograd.Function)["apply"]  # a classmethod of Python, since torch 2.14 one of C
-    original_enter: Callable[..., Any] = torch.autocast.__enter__
-    original_from_numpy = torch.from_numpy
-    with (
-        replaced(torch.autograd.Function, "apply", classmethod(apply)),
-        replaced(torch.autocast, "__enter__", enter),
-        replaced(torch, "from_numpy", from_numpy),
-        replaced(torch, "manual_seed", manual_seed),
-    ):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(replaced(torch.autograd.Function, "apply", classmethod(apply)))
+        for owner, name, *rest in _REFUSED:
+            stack.enter_context(replaced(owner, name, refusing(getattr(owner, name), *rest)))
         yield
+
+
+_HOOKS = torch.autograd.graph.saved_tensors_hooks
+_REFUSED: tuple[tuple[Any, str, *tuple[Any, ...]], ...] = (
+    (
+        *(torch.autocast, "__enter__", "autocast is entered inside the model"),
+        *("Put `with torch.autocast(...)` around the call of the model.", lambda context: context._enabled),
+    ),
+    (
+        *(torch.inference_mode, "__enter__", "inference mode is entered inside the model"),
+        *("Write `with torch.no_grad():`.", lambda context: context.mode),
+    ),
+    (
+        *(_HOOKS, "__enter__", "what is kept for the backward pass is changed by hooks"),
+        *("Leave the hooks out.", lambda context: type(context) is _HOOKS),
+    ),
+    (torch, "from_numpy", "a tensor is made from a numpy array", "Compute in torch, or hold the tensor as a buffer."),
+    (torch.Tensor, "set_", "a tensor is given the memory of another", "Write `tensor.copy_(other)`."),
+    (torch.utils, "swap_tensors", "tensors are swapped", "Swap the variables."),
+    (torch, "set_default_dtype", "the default dtype is set inside the model", "Give every tensor its dtype."),
+    *(
+        (owner, name, "the random generator is seeded inside the model", "Seed it before the model is called.")
+        for owner in (torch, torch.random)
+        for name in ("manual_seed", "set_rng_state", "seed")
+    ),
+)

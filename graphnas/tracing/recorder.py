@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from graphnas.errors import TraceError
 from graphnas.ir.choice import Apply, Expr
@@ -88,7 +87,7 @@ class Recorder:
         with _TRACING, self._patched() as original:
             self.listening = True
             try:
-                with _Mode(self):
+                with calls.Mode(self):
                     result = original(model, *args, **kwargs)
             finally:
                 self.listening = False
@@ -182,8 +181,8 @@ class Recorder:
             raise self.refuse(
                 "a transform of torch.func is applied, which a graph cannot hold", "Write the batched computation out."
             )
-        memory = storage(tensor)
-        if any(_in_memory(value, memory) for value in self.known.values()):
+        memory = tensor.untyped_storage().data_ptr()
+        if memory and any(_in_memory(value, memory) for value in self.known.values()):
             raise self.refuse(
                 f"a tensor of shape {tuple(tensor.shape)} was made from an earlier one without the tracer seeing how",
                 "Parameters and tensor subclasses that forward makes are not seen: use the tensor itself.",
@@ -271,6 +270,8 @@ class Recorder:
             return
         self._assigned[id(module), name] = sources.source(sys._getframe(2))
         if not isinstance(value, Tensor):
+            if self.registry.holds(module) and name in module.__dict__:
+                self._check_setting(module, name)
             return
         state = self.registry.registered(module, name)
         with torch._C.DisableTorchFunction():
@@ -285,6 +286,18 @@ class Recorder:
             self.step(Call(SET_DATA), (source, self.read(value)), {}, "set_data", sys._getframe(2))
             self.snapshot.before_write(storage(state.content))
             self._replaced.add(id(state.content))
+
+    def _check_setting(self, module: nn.Module, name: str) -> None:
+        layer = self.registry.layer(module)
+        if name == "training":
+            raise self.refuse(
+                f"the mode of {type(module).__name__} is set in forward", "Set it before the model is called."
+            )
+        if layer is not None:
+            raise self.refuse(
+                f"the attribute {name!r} of the layer {layer.path!r} is set in forward",
+                "Call a function of torch.nn.functional with it.",
+            )
 
     def guard(self, test: Expr, outcome: bool) -> None:
         """Python took a decision: the graph holds only while `test` comes out the same."""
@@ -322,21 +335,9 @@ class Recorder:
             )
 
 
-class _Mode(TorchFunctionMode):
-    """Hands every torch function to the recorder."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        super().__init__()
-        self._recorder = recorder
-
-    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        recorder = self._recorder
-        if not recorder.listening:
-            return function(*args, **(kwargs or {}))
-        return calls.record(recorder, function, args, kwargs or {}, sys._getframe(1))
-
-
 def _in_memory(value: Value, memory: int) -> bool:
     """Whether a tensor that was given or computed, not held, lives in that memory."""
     content = value.content
-    return isinstance(content, Tensor) and value.origin in ("", "input") and storage(content) == memory
+    return (
+        isinstance(content, Tensor) and value.origin in ("", "input") and content.untyped_storage().data_ptr() == memory
+    )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import traceback
 
 import torch
+from torch import nn
 
 from graphnas.errors import GraphNASError, TraceError
+from graphnas.ir import targets
 from graphnas.tracing import sources
 from graphnas.tracing.interface import Interface
 from graphnas.tracing.memory import Kept, difference, kept
@@ -40,6 +42,7 @@ class Runs:
             TraceError: the model raises, or does what a graph cannot hold.
         """
         try:
+            self._check_modes()
             first = self._run(training=False)
             if not first.reads_mode:
                 return (first,)
@@ -47,6 +50,21 @@ class Runs:
             return (first, self._run(training=True))
         finally:
             self._snapshot.restore()
+
+    def _check_modes(self) -> None:
+        """Where a class sets modes in its own way, layers must still have that of the model: a graph has one mode."""
+        if all([type(module).train is nn.Module.train for module in self._registry.modules]):
+            return
+        for training in (True, False):
+            self._registry.model.train(training)
+            for module in self._registry.modules:
+                layer = self._registry.layer(module)
+                if layer is not None and layer.type in targets.MODE_LAYERS and module.training is not training:
+                    raise TraceError(
+                        f"{layer.path!r} stays in {'evaluation' if training else 'training'} when the model "
+                        f"{self._registry.name} is set to {'training' if training else 'evaluation'}\n"
+                        "  A graph has one mode: leave `train` as it is, and set modes of layers in the training loop."
+                    )
 
     def _run(self, training: bool) -> Record:
         record = self._sparing(training)

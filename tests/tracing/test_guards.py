@@ -60,6 +60,7 @@ FREE = {  # traced at (2, 6): equal at every batch size, and no guard
     "float before": lambda x: x * (0.5 * x.shape[0]) + 1.0 / x.size(0) - (2.5 - x.shape[0]) ** 2.0 // x.shape[1],
     "float of numpy before": lambda x: x * (np.float64(0.5) * x.shape[0]),
     "float in a container before": lambda x: x * (SETTINGS["ratio"] * x.shape[0]) + math.sqrt(2.0) * x.shape[0],
+    "stride": lambda x: x.t().contiguous().as_strided((6, x.shape[0]), x.t().contiguous().stride()),
     "floor": lambda x: x * math.floor(x.shape[0] / 4),
     "negative": lambda x: x * -x.shape[0],
     "slice": lambda x: x[: x.shape[0] // 2 + 1],
@@ -105,6 +106,7 @@ GUARDED = {  # traced at (2, 6): equal where admitted, refused at (3, 6)
     "broadcast": lambda x: x + torch.zeros(torch.broadcast_shapes(x.shape, (1, 6))),
     "sections": lambda x: torch.stack([part.sum() for part in x.tensor_split(x.shape[0])]),
     "sections by name": lambda x: torch.stack([part.sum() for part in torch.split(tensor=x, split_size_or_sections=1)]),
+    "same size": lambda x: x if x.is_same_size(torch.zeros(2, 6)) else -x,
     "rows": lambda x: torch.stack([part.sum() for part in x.vsplit(x.shape[0])]),
     "unsafe parts": lambda x: torch.stack([part.sum() for part in x.unsafe_split(1)]),
 }
@@ -135,6 +137,14 @@ def test_decision_is_guarded(name: str) -> None:
     assert same(Interpreter(graph, model)(x), model(x))
     with pytest.raises(GuardError, match=r"test_guards\.py:\d+"):
         Interpreter(graph, model)(torch.ones(3, 6))
+
+
+def test_layout_in_memory_is_guarded() -> None:
+    model = module(lambda x: x + 1 if x.is_contiguous() else x - 1)
+    graph = trace(model, torch.ones(2, 6))
+    assert same(Interpreter(graph, model)(torch.ones(3, 6)), torch.full((3, 6), 2.0))
+    with pytest.raises(GuardError):
+        Interpreter(graph, model)(torch.ones(6, 2).t())
 
 
 def test_rank_is_guarded() -> None:

@@ -69,8 +69,10 @@ CASES: dict[str, tuple[Callable[[], nn.Module], Callable[[int], Arguments]]] = {
     "branch": (networks.Branch, rows),
     "data class": (networks.Dataclass, lambda batch: (rows(batch)[0], {"scale": 3.0})),
     "recurrent": (networks.Recurrent, rows),
+    "given": (networks.Given, rows),
     "overwritten": (networks.Overwritten, rows),
     "averaged": (networks.Averaged, rows),
+    "spectral norm": (lambda: nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Linear(6, 6))), rows),
     "one mode": (networks.OneMode, rows),
     "sequential": (lambda: nn.Sequential(nn.Linear(6, 6), nn.Sequential(), nn.Dropout(0.5), nn.Linear(6, 1)), rows),
 }

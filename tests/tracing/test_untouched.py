@@ -44,7 +44,6 @@ class Busy(nn.Module):
             self.fc.weight.mul_(2)
             self.fc.bias.data.add_(1)
         self.fc.weight.requires_grad_(False)
-        self.norm.eval()
         x = x.mul_(2)
         torch.set_grad_enabled(True)
         if self.raises:
@@ -80,6 +79,13 @@ def surroundings() -> Any:
         torch.autocast.__enter__,
         torch.from_numpy,
         torch.manual_seed,
+        torch.set_rng_state,
+        torch.random.set_rng_state,
+        torch.set_default_dtype,
+        torch.inference_mode.__enter__,
+        "set_" in torch.Tensor.__dict__,
+        torch.utils.swap_tensors,
+        torch.broadcast_shapes,
         nn.Module.__setattr__,
         builtins.range,
         [getattr(math, name) for name in dir(math)],
@@ -200,6 +206,38 @@ class Replacing(nn.Module):
         return x * old
 
 
+class Setting(nn.Module):
+    """Changes one of its layers in `forward`, or when its mode is set."""
+
+    def __init__(self, change: Callable[[Any], Any] | None = None) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(6)
+        self.fc = nn.Linear(6, 6)
+        self.dropout = nn.Dropout(0.5)
+        self.change = change
+
+    def train(self, mode: bool = True) -> Setting:
+        super().train(mode)
+        if self.change is None:
+            self.norm.eval()
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.change is not None:
+            self.change(self)
+        return self.dropout(self.fc(self.norm(x)))
+
+
+def called(function: Callable[[Tensor], Any]) -> nn.Module:
+    """A module that calls a function of its input and returns twice the input."""
+    return failing(lambda self, x: (function(x), x * 2)[1])
+
+
+def keep(gradient: Tensor) -> Tensor:
+    """A hook that does nothing."""
+    return gradient
+
+
 ROWS: dict[str, tuple[nn.Module, tuple[Any, ...], tuple[str, ...]]] = {
     "wrong shape": (
         Raising(),
@@ -259,6 +297,61 @@ ROWS: dict[str, tuple[nn.Module, tuple[Any, ...], tuple[str, ...]]] = {
     "output": (failing(lambda self, x: object()), (torch.zeros(2),), ("returns a object", "data classes")),
     "beside a tensor": (failing(lambda self, x: x[0]), ([torch.zeros(2), 3],), ("has 3 beside tensors",)),
     "no module": (torch.relu, (torch.zeros(2),), ("cannot be traced",)),  # type: ignore[dict-item]
+    "mode of a layer": (
+        Setting(lambda model: model.norm.eval()),
+        (torch.zeros(2, 6),),
+        ("mode of BatchNorm1d is set", "test_untouched.py:"),
+    ),
+    "setting of a layer": (
+        Setting(lambda model: setattr(model.dropout, "p", 0.1)),
+        (torch.zeros(2, 6),),
+        ("attribute 'p' of the layer 'dropout'", "test_untouched.py:"),
+    ),
+    "weight of a layer": (
+        Setting(lambda model: model.fc._parameters.update(weight=model.fc.weight * 2)),
+        (torch.zeros(2, 6),),
+        ("put into 'fc'", "test_untouched.py:"),
+    ),
+    "mode that is kept": (Setting(), (torch.zeros(2, 6),), ("'norm' stays in evaluation", "training loop")),
+    "result given": (
+        called(lambda x: torch.mul(x, 2, out=torch.empty(3))),
+        (torch.zeros(2),),
+        ("out=", "test_untouched.py:"),
+    ),
+    "hook": (called(lambda x: (x * 1).register_hook(keep)), (torch.zeros(2),), ("hook is put", "test_untouched.py:")),
+    "text": (called(lambda x: f"{x.sum():.3f}"), (torch.zeros(2),), ("as text", "test_untouched.py:")),
+    "bytes": (called(lambda x: x.nbytes), (torch.zeros(2),), ("nbytes", "test_untouched.py:")),
+    "memory": (called(lambda x: x.clone().set_(x)), (torch.zeros(2),), ("memory of another", "test_untouched.py:")),
+    "swapped": (
+        called(lambda x: torch.utils.swap_tensors(x, torch.zeros(2))),
+        (torch.zeros(2),),
+        ("swapped", "test_untouched.py:"),
+    ),
+    "default dtype": (
+        called(lambda x: torch.set_default_dtype(torch.float64)),
+        (torch.zeros(2),),
+        ("default dtype", "test_untouched.py:"),
+    ),
+    "generator state": (
+        called(lambda x: torch.set_rng_state(torch.get_rng_state())),
+        (torch.zeros(2),),
+        ("seeded inside", "test_untouched.py:"),
+    ),
+    "inference mode": (
+        called(lambda x: torch.inference_mode().__enter__()),
+        (torch.zeros(2),),
+        ("inference mode", "test_untouched.py:"),
+    ),
+    "hooks of the backward pass": (
+        called(lambda x: torch.autograd.graph.saved_tensors_hooks(keep, keep).__enter__()),
+        (torch.zeros(2),),
+        ("backward pass", "test_untouched.py:"),
+    ),
+    "memory shared by dlpack": (
+        called(lambda x: torch.utils.dlpack.from_dlpack(torch.utils.dlpack.to_dlpack(x.detach())) * 2),
+        (torch.zeros(2),),
+        ("made from an earlier one", "test_untouched.py:"),
+    ),
     "gradients left off": (
         failing(lambda self, x: (torch.set_grad_enabled(False), x + 1)[1]),
         (torch.zeros(2),),
