@@ -37,52 +37,57 @@ class Listener(Protocol):
         """The error that says where the user's code did what cannot be recorded."""
 
 
-class _Kind(int, torch.SymInt):  # type: ignore[misc]
-    """What a symbolic integer says it is: torch takes its own symbolic integers without asking for their value."""
+class _Integer(int, torch.SymInt):  # type: ignore[misc]
+    """What a symbolic integer says it is: torch takes its own symbolic numbers without asking for their value."""
 
 
-class SymbolicInt:
-    """An int that carries the expression it came from.
+class _Float(float, torch.SymFloat):  # type: ignore[misc]
+    """What a symbolic float says it is."""
 
-    It is not one of Python's: of those whatever is written in C takes the number, and nobody notices. This one is asked
+
+class _Number:
+    """A number that carries the expression it came from.
+
+    It is not one of Python's: of those whatever is written in C takes the value, and nobody notices. This one is asked
     for it, as by `"ab"[size]` and `range(size)`; and a plain float leaves it to this one what `0.5 * size` is.
     """
 
-    def __init__(self, value: int, expr: Expr, listener: Listener) -> None:
+    kind: type
+    running: type  # the kind as torch wants it
+
+    def __init__(self, value: Any, expr: Expr, listener: Listener) -> None:
         self.value = value
         self.expr: Arg = expr
         self.listener = listener
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
-        return int if self.listener.finished else _Kind
+        return self.kind if self.listener.finished else self.running
 
     @property
     def node(self) -> Any:
-        """What torch wants of its own symbolic integers where it does not show the call."""
+        """What torch wants of its own symbolic numbers where it does not show the call."""
         raise self.listener.refuse(
-            "a size is given to a function of torch that the tracer cannot see",
+            "a size or number is given to a function of torch that the tracer cannot see",
             "Use torch.empty or torch.tensor, and no transform of torch.func.",
         )
 
     def __getattr__(self, name: str) -> Any:
-        if not hasattr(int, name):
-            raise AttributeError(f"'int' object has no attribute {name!r}")
+        if not hasattr(self.kind, name):
+            raise AttributeError(f"{self.kind.__name__!r} object has no attribute {name!r}")
         return getattr(pin(self), name)
 
 
-class SymbolicFloat(float):
+class SymbolicInt(_Number):
+    """An int that carries the expression it came from."""
+
+    kind, running = int, _Integer
+
+
+class SymbolicFloat(_Number):
     """A float that carries the expression it came from."""
 
-    expr: Arg
-    listener: Listener
-
-    def __new__(cls, value: float, expr: Expr, listener: Listener) -> SymbolicFloat:
-        """A number with the expression that gave it."""
-        made = float.__new__(cls, value)
-        made.expr = expr
-        made.listener = listener
-        return made
+    kind, running = float, _Float
 
 
 Symbolic = (SymbolicInt, SymbolicFloat)
@@ -100,10 +105,7 @@ def symbolic(value: Any, expr: Arg, listener: Listener) -> Any:
 
 def plain(value: Any) -> Any:
     """The number without its expression."""
-    kind = type(value)
-    if kind is SymbolicInt:
-        return value.value
-    return float.__float__(value) if kind is SymbolicFloat else value
+    return value.value if type(value) in Symbolic else value
 
 
 def bare(tree: Any) -> Any:
@@ -287,7 +289,3 @@ for _name in ("and", "or", "xor", "lshift", "rshift"):
     setattr(SymbolicInt, f"__r{_name}__", _pinned(_compute, reflected=True))
 for _name, _method in (("__invert__", _pinned(operator.invert)), ("__index__", _integer)):
     setattr(SymbolicInt, _name, _method)
-for _name in ("as_integer_ratio", "conjugate", "hex", "is_integer"):
-    setattr(SymbolicFloat, _name, _pinned(getattr(float, _name)))
-for _name in ("real", "imag"):
-    setattr(SymbolicFloat, _name, property(_pinned(operator.attrgetter(_name))))

@@ -101,6 +101,8 @@ GUARDED = {  # traced at (2, 6): equal where admitted, refused at (3, 6)
     "remainder": lambda x: x * pow(x.shape[0], 2, 7),
     "complex": lambda x: (x * (1j * x.shape[0])).imag,
     "whole": lambda x: x if (x.shape[0] / 2).is_integer() else -x,
+    "part of a number": lambda x: x * (x.shape[0] / 2).real,
+    "text of a number": lambda x: x * len("%.1f" % (x.shape[0] * 0.5)),
     "numpy": lambda x: x * float(np.sqrt(x.shape[0]) + np.arange(x.shape[0]).sum() + np.int64(2) * x.shape[0]),
     "elements of a shape": lambda x: x * x.shape.numel(),
     "broadcast": lambda x: x + torch.zeros(torch.broadcast_shapes(x.shape, (1, 6))),
@@ -295,7 +297,11 @@ def test_number_that_a_trace_leaves_behind_is_plain() -> None:
     assert not guards(trace(module(forward), torch.ones(2, 6)))
 
 
-@pytest.mark.parametrize("make", [torch.Tensor, lambda size: torch.LongTensor([size])], ids=["Tensor", "LongTensor"])
+@pytest.mark.parametrize(
+    "make",
+    [torch.Tensor, lambda size: torch.LongTensor([size]), lambda size: torch.FloatTensor([size / 2])],
+    ids=range(3),
+)
 def test_size_given_where_torch_does_not_show_the_call_is_refused(make: Callable[[int], Tensor]) -> None:
     with pytest.raises(TraceError, match="that the tracer cannot see"):
         trace(module(lambda x: x * make(x.shape[0]).sum()), torch.ones(2, 6))
