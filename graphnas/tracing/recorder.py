@@ -39,8 +39,6 @@ from graphnas.tracing.sizes import expression, symbolic
 from graphnas.tracing.snapshot import Snapshot
 from graphnas.tracing.writes import Writes
 
-_TRACING = threading.RLock()
-
 
 class Recorder:
     """One run of a model, as it is written down.
@@ -84,7 +82,7 @@ class Recorder:
         model = self.registry.model
         for value in inputs:
             self.known[id(value.content)] = value
-        with _TRACING, self._patched() as original:
+        with self._patched() as original:
             self.listening = True
             try:
                 with calls.Mode(self):

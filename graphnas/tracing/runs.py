@@ -17,6 +17,7 @@ from graphnas.tracing.record import Record
 from graphnas.tracing.recorder import Recorder
 from graphnas.tracing.repeats import DemandError, Repeats
 from graphnas.tracing.snapshot import Snapshot
+from graphnas.tracing.surroundings import Surroundings
 
 
 class Runs:
@@ -33,6 +34,7 @@ class Runs:
         self._faces = faces
         self._exact = exact
         self._snapshot = Snapshot(registry.modules)
+        self._around = Surroundings(registry.written)
         self._repeats = Repeats()
 
     def records(self) -> tuple[Record, ...]:
@@ -46,10 +48,14 @@ class Runs:
             first = self._run(training=False)
             if not first.reads_mode:
                 return (first,)
-            self._snapshot.restore()
+            self._restore()
             return (first, self._run(training=True))
         finally:
-            self._snapshot.restore()
+            self._restore()
+
+    def _restore(self) -> None:
+        self._snapshot.restore()
+        self._around.restore()
 
     def _check_modes(self) -> None:
         """Where a class sets modes in its own way, layers must still have that of the model: a graph has one mode."""
@@ -68,7 +74,7 @@ class Runs:
 
     def _run(self, training: bool) -> Record:
         record = self._sparing(training)
-        for found in kept(self._registry, self._snapshot, record):
+        for found in kept(self._registry, self._snapshot, self._around, record):
             self._check_memory(found, record)
         return record
 
@@ -84,7 +90,7 @@ class Runs:
                 if not self._repeats.used:
                     raise
             self._repeats.forbid()
-            self._snapshot.restore()
+            self._restore()
         return self._recorded(training)
 
     def _check_memory(self, found: Kept, first: Record) -> None:
@@ -120,7 +126,7 @@ class Runs:
             raise recorder.refusals.first or self._failure(recorder, error) from error
         finally:
             recorder.finished = True
-        for generator in self._snapshot.foreign_draws():
+        for generator in (*self._snapshot.foreign_draws(), *self._around.draws()):
             raise TraceError(
                 f"the model {self._registry.name} draws from {generator}, which a graph cannot repeat\n"
                 "  Draw with torch, as in torch.rand(())."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +20,9 @@ from graphnas.tracing.lift import Lift, Place
 from graphnas.tracing.modules import Registry
 from graphnas.tracing.runs import Runs
 from graphnas.tracing.table import Table
+
+# What a trace replaces in torch, and the generators, are those of the whole process.
+_TRACING = threading.RLock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +47,11 @@ class Tracer:
         Raises:
             TraceError: the model cannot be run on the inputs, or does what a graph cannot hold.
         """
-        registry = _registry(model)
-        reserved = registry.paths - {""}
-        faces = interface(model, args, kwargs, reserved)
-        lift, table = self._lifted(registry, faces, reserved, Place())
+        with _TRACING:
+            registry = _registry(model)
+            reserved = registry.paths - {""}
+            faces = interface(model, args, kwargs, reserved)
+            lift, table = self._lifted(registry, faces, reserved, Place())
         graph = Graph(
             faces.inputs,
             lift.nodes,
@@ -89,9 +94,10 @@ class Tracer:
     def _lifted(
         self, registry: Registry, faces: Interface, reserved: set[str], place: Place
     ) -> tuple[Lift, tuple[Entry, ...]]:
-        lift = Lift(Runs(registry, faces, self.exact).records(), reserved, place)
-        lift.name_joins()
-        return lift, Table(registry, lift.constants, place.path).rows()
+        with _TRACING:
+            lift = Lift(Runs(registry, faces, self.exact).records(), reserved, place)
+            lift.name_joins()
+            return lift, Table(registry, lift.constants, place.path).rows()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import builtins
 import math
 import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -267,6 +268,11 @@ ROWS: dict[str, tuple[nn.Module, tuple[Any, ...], tuple[str, ...]]] = {
         (torch.zeros(2),),
         ("numpy's random", "torch.rand"),
     ),
+    "generator of a file": (
+        failing(lambda self, x: x * float(GENERATOR.random())),
+        (torch.zeros(2),),
+        ("test_untouched.GENERATOR", "torch.rand"),
+    ),
     "seed": (
         failing(lambda self, x: (torch.manual_seed(1), x + torch.rand(2))[1]),
         (torch.zeros(2),),
@@ -387,6 +393,19 @@ def test_autocast_inside_is_refused() -> None:
         trace(failing(forward), torch.zeros(2, 2))
 
 
+class Settings:
+    """A plain object that a module holds."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.mean: Tensor | None = None
+        self.steps = [0]
+
+
+CALLS = [0]
+GENERATOR = np.random.default_rng(0)
+
+
 class Remembering(nn.Module):
     """Keeps something from call to call."""
 
@@ -398,6 +417,7 @@ class Remembering(nn.Module):
         self.key: Tensor | None = None
         self.mask: Tensor | None = None
         self.calls = 0
+        self.settings = Settings()
         self.keep = keep
 
     def forward(self, x: Tensor) -> Tensor:
@@ -429,6 +449,27 @@ def alternate(model: Any, x: Tensor) -> Tensor:
     return -x if model.calls % 2 else x
 
 
+def count_in_settings(model: Any, x: Tensor) -> Tensor:
+    model.settings.calls += 1
+    return x * model.settings.calls
+
+
+def count_in_a_list(model: Any, x: Tensor) -> Tensor:
+    model.settings.steps[0] += 1
+    return x * model.settings.steps[0]
+
+
+def count_in_the_file(model: Any, x: Tensor) -> Tensor:
+    CALLS[0] += 1
+    return x * CALLS[0]
+
+
+def keep_the_first(model: Any, x: Tensor) -> Tensor:
+    if model.settings.mean is None:
+        model.settings.mean = x.mean()
+    return x * model.settings.mean
+
+
 def keep_mask(model: Any, x: Tensor) -> Tensor:
     if model.mask is None:
         model.mask = torch.ones(x.shape[1], x.shape[1]).tril()
@@ -444,16 +485,23 @@ def keep_last(model: Any, x: Tensor) -> Tensor:
 
 @pytest.mark.parametrize(
     ("keep", "name"),
-    [(append, "keys"), (append_nested, "named"), (concatenate, "key"), (count, "calls"), (alternate, "calls")],
+    [
+        *((append, r"0\.keys"), (append_nested, r"0\.named"), (concatenate, r"0\.key"), (count, r"0\.calls")),
+        *((alternate, r"0\.calls"), (count_in_settings, r"settings\.calls"), (count_in_a_list, r"settings\.steps")),
+        *((count_in_the_file, r"tests\.tracing\.test_untouched\.CALLS"), (keep_the_first, r"settings\.mean")),
+    ],
 )
 def test_memory_of_earlier_calls_is_refused(keep: Any, name: str) -> None:
     model = nn.Sequential(Remembering(keep))
     before = photograph(model)
+    held = dict(vars(model[0].settings), steps=[0])
     with pytest.raises(
-        TraceError, match=rf"the attribute '0\.{name}' keeps .*\n  at tests/tracing/test_untouched\.py:\d+,"
+        TraceError, match=rf"the attribute '{name}' keeps .*\n  at tests/tracing/test_untouched\.py:\d+,"
     ):
         trace(model, torch.randn(2, 6))
     assert photograph(model) == before
+    assert vars(model[0].settings) == held
+    assert CALLS == [0]
 
 
 @pytest.mark.parametrize("keep", [keep_mask, keep_last])
@@ -462,3 +510,22 @@ def test_what_is_kept_but_changes_nothing_is_traced(keep: Any) -> None:
     before = photograph(model)
     assert trace(model, torch.randn(2, 6)).nodes
     assert photograph(model) == before
+
+
+def test_models_are_traced_in_threads_and_run_beside() -> None:
+    model, x = networks.Block(), torch.randn(2, 6)
+    expected, graph = model(x), trace(model, x)
+    surrounded = surroundings()
+
+    def work(place: int) -> bool:
+        for _ in range(10):
+            if place % 2:
+                if trace(model if place == 1 else networks.Block(), x) != graph:
+                    return False
+            elif not torch.equal(model(x), expected) or type(x.shape[0]) is not int:
+                return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(work, range(4)))
+    assert surroundings()[:10] == surrounded[:10]
