@@ -221,6 +221,8 @@ class Recorder:
             return [self.bind(part, step, (*item, place)) for place, part in enumerate(result)]
         if kind is int or kind is float:
             return symbolic(result, Value(result, step, item), self)
+        if kind is bool:
+            self.guard(Apply("bool", (Value(result, step, item),)), result)  # Python decides by it, or keeps it
         if kind is torch.device:
             self.new(result, step, item)  # every time it is read it is another object
         return result

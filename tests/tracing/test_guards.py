@@ -86,6 +86,8 @@ GUARDED = {  # traced at (2, 6): equal where admitted, refused at (3, 6)
     "parts counted": lambda x: x * len(x.unbind()),
     "last part": lambda x: x.unbind()[-1],
     "data": lambda x: x * 2 if x.shape[0] * x.sum() * 0 + x.shape[0] < 2.5 else x,
+    "truth as an item": lambda x: x * 2 if (x.sum() * 0 + x.shape[0] < 2.5).item() else x,
+    "truths in a list": lambda x: x * 2 if (x[0] * 0 + x.shape[0] < 2.5).tolist()[0] else x,
     "number": lambda x: x * int(x.sum() * 0 + x.shape[0]),
     "list": lambda x: torch.tensor([len(x[:, 0].tolist())]),
     "bits": lambda x: x * (x.shape[0] & 2),
