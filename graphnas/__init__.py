@@ -15,7 +15,7 @@ __version__ = version.VERSION
 _NAMES = {
     "ArchError": "errors", "ConstraintError": "errors", "EmitError": "errors", "GraphError": "errors",
     "GraphNASError": "errors", "LatencyError": "errors", "OpaqueWarning": "errors", "TraceError": "errors",
-    "TrialError": "errors",
+    "TraceWarning": "errors", "TrialError": "errors",
     "Choice": "ir.choice", "TRAINING": "ir.choice", "Graph": "ir.graph",
     "canonical": "ir.specialize", "default": "ir.specialize", "specialize": "ir.specialize",
     "enumerate_archs": "ir.sampling", "neighbors": "ir.sampling", "sample": "ir.sampling",

@@ -31,6 +31,10 @@ class UnrecordableError(TraceError):
         self.path, self.what, self.place = path, what, place
 
 
+class TraceWarning(UserWarning):
+    """A graph leaves out something of its model that changes no result."""
+
+
 class OpaqueWarning(UserWarning):
     """A module could not be recorded and stays one layer of the graph."""
 

@@ -16,7 +16,7 @@ from graphnas.codegen.table import Table
 from graphnas.codegen.terms import Terms
 from graphnas.codegen.writes import Writes, without_writing
 from graphnas.errors import EmitError
-from graphnas.ir import effects
+from graphnas.ir import effects, targets
 from graphnas.ir.choice import Apply, Choice, choices_in
 from graphnas.ir.node import ALIAS, Arg, Call, Choose, Layer, Node, Ref, without_calls
 
@@ -209,14 +209,19 @@ class _Scope(Terms):
         )
 
     def _call(self, node: Node) -> Item:
+        arguments = self.term(node.args)
         if node.name in self.former.writes.out_of_place:
-            node = without_writing(node)
+            moved = without_writing(node)
+            if isinstance(moved.op, Call) and moved.op.target in targets.TARGETS:
+                node = moved
+            else:  # `copy_` and the like write or do nothing
+                arguments = (self._copy(node, arguments[0]), *arguments[1:])
         assert isinstance(node.op, Call)  # the caller matched it
         return self._made(
             node,
             "function",
             node.op.target,
-            self.term(node.args),
+            arguments,
             self.term(node.kwargs),
             _hint(node.name),
             writes=effects.writes(node) and "inplace" not in node.kwargs,

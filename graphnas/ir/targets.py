@@ -237,10 +237,10 @@ METHODS = _names(
     orgqr ormqr outer permute pinverse polygamma positive pow prelu prod put qr quantile rad2deg ravel reciprocal
     relu remainder renorm repeat repeat_interleave reshape reshape_as resolve_conj resolve_neg roll rot90 round
     rsqrt scatter scatter_add scatter_reduce select select_scatter sgn short sigmoid sign signbit sin sinc sinh size
-    slice_scatter slogdet smm softmax sort split split_with_sizes sqrt square squeeze sspaddmm std stft sub subtract
-    sum sum_to_size svd swapaxes swapdims t take take_along_dim tan tanh tensor_split tile to to_dense
-    to_padded_tensor to_sparse to_sparse_bsc to_sparse_bsr to_sparse_coo to_sparse_csc to_sparse_csr tolist topk
-    trace transpose triangular_solve tril triu true_divide trunc type type_as unbind unflatten unfold unique
+    slice_scatter slogdet smm softmax sort split split_with_sizes sqrt square squeeze sspaddmm std stft storage_offset
+    stride sub subtract sum sum_to_size svd swapaxes swapdims t take take_along_dim tan tanh tensor_split tile to
+    to_dense to_padded_tensor to_sparse to_sparse_bsc to_sparse_bsr to_sparse_coo to_sparse_csc to_sparse_csr tolist
+    topk trace transpose triangular_solve tril triu true_divide trunc type type_as unbind unflatten unfold unique
     unique_consecutive unsafe_chunk unsafe_split unsafe_split_with_sizes unsqueeze values var vdot view view_as
     vsplit where xlogy
     """,
@@ -398,6 +398,13 @@ RANDOM_LAYERS = _names(
     AlphaDropout Dropout Dropout1d Dropout2d Dropout3d FeatureAlphaDropout FractionalMaxPool2d FractionalMaxPool3d GRU
     LSTM MultiheadAttention RNN RReLU Transformer TransformerDecoderLayer TransformerEncoderLayer
     """,
+)
+# What they do depends on the mode.
+MODE_LAYERS = RANDOM_LAYERS.union(
+    _names(
+        "torch.nn",
+        "BatchNorm1d BatchNorm2d BatchNorm3d InstanceNorm1d InstanceNorm2d InstanceNorm3d SyncBatchNorm",
+    )
 )
 
 # Their result may share memory with the first argument, or be that very tensor: views, conversions to what a tensor

@@ -13,7 +13,7 @@ from torch import Tensor
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.node import Arg, Constant, Device, List, Slice
 from graphnas.tracing.names import constant_name
-from graphnas.tracing.sizes import SymbolicFloat, SymbolicInt, plain
+from graphnas.tracing.sizes import SymbolicFloat, SymbolicInt, expression, plain
 
 _PLAIN = frozenset((type(None), bool, int, float, complex, str, type(Ellipsis)))
 _DTYPES = {int: torch.int64, float: torch.float64, bool: torch.bool}
@@ -44,7 +44,7 @@ def argument(value: Any, read: Callable[[Any], Arg], output: bool = False) -> Ar
     if isinstance(value, Tensor) or kind is torch.device:
         return read(value)
     if kind is SymbolicInt or kind is SymbolicFloat:
-        return value.expr
+        return expression(value)
     if isinstance(value, tuple):
         return tuple([argument(item, read, output) for item in value])
     if isinstance(value, list):

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
+import sys
 from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from graphnas.errors import TraceError
-from graphnas.ir.choice import Apply, Expr
+from graphnas.ir.choice import Apply
 from graphnas.ir.node import ATTRIBUTES, SET_DATA, Call, Size
 from graphnas.tracing import names, pieces, sources, spelling
 from graphnas.tracing.record import Step, Value
-from graphnas.tracing.sizes import expression, plain, symbolic
+from graphnas.tracing.sizes import bare, plain, symbolic
 
 if TYPE_CHECKING:
     from graphnas.tracing.recorder import Recorder
@@ -24,15 +25,37 @@ _MethodWrapper = type(torch._C.TensorBase.__dict__["shape"].__get__)
 
 # Facts about a tensor that are the same at every size: constants of the graph.
 _CONSTANT_METHODS = frozenset((
-    "is_floating_point", "is_complex", "is_contiguous", "element_size", "get_device", "stride", "storage_offset",
-    "data_ptr", "is_signed", "__hash__", "__repr__", "__format__", "__str__", "is_inference", "is_conj", "is_neg",
-    "is_same_size", "untyped_storage", "is_pinned", "is_set_to", "has_names", "is_shared", "__dir__",
-    "register_hook", "retain_grad", "_is_view", "is_tensor", "is_storage", "can_cast", "promote_types",
-    "result_type", "finfo", "iinfo", "is_grad_enabled", "get_default_dtype", "get_default_device",
-    "is_autocast_enabled", "is_inference_mode_enabled", "has_torch_function", "is_anomaly_enabled",
-    "_has_compatible_shallow_copy_type", "device",
+    "is_floating_point", "is_complex", "element_size", "get_device", "is_signed", "__hash__", "is_inference",
+    "is_conj", "is_neg", "is_pinned", "is_set_to", "has_names", "is_shared", "__dir__", "retain_grad", "_is_view",
+    "is_tensor", "is_storage", "can_cast", "promote_types", "result_type", "finfo", "iinfo", "is_grad_enabled",
+    "get_default_dtype", "get_default_device", "is_autocast_enabled", "is_inference_mode_enabled",
+    "has_torch_function", "is_anomaly_enabled", "_has_compatible_shallow_copy_type", "device",
 ))  # fmt: skip
+# Functions that a graph cannot hold: what they do, and what to do instead.
+_REFUSED = {
+    "register_hook": ("a hook is put on a gradient", "Register hooks on the model from outside."),
+    **dict.fromkeys(
+        ("__repr__", "__str__", "__format__"),
+        ("the values of a tensor are written as text", "Leave out what prints tensors."),
+    ),
+    **dict.fromkeys(("nbytes", "_version"), ("{} of a tensor is read", "Compute with its sizes.")),
+}
+_FIRST = ("input", "tensor", "self")  # what the tensor that a function is about may be called
 _LEAVING = frozenset(("numpy", "__array__", "__dlpack__", "__cuda_array_interface__"))
+
+
+class Mode(TorchFunctionMode):
+    """Hands every torch function to the recorder."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self._recorder = recorder
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        recorder = self._recorder
+        if not recorder.listening:
+            return function(*args, **(kwargs or {}))
+        return record(recorder, function, args, kwargs or {}, sys._getframe(1))
 
 
 def record(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
@@ -50,22 +73,42 @@ def record(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dic
         if type(function) is _MethodWrapper:
             return _attribute(recorder, function, args, frame)
         name = getattr(function, "__name__", "")
+        if not args and (name.endswith("_") or name in pieces.CUTS):
+            args, kwargs = _first(kwargs)
         if recorder.repeats.used:
             recorder.repeats.see(name, args, kwargs)
         special = _SPECIAL.get(name)
         if special is not None:
             return special(recorder, function, args, kwargs, frame)
         if name in _CONSTANT_METHODS:
-            return function(*args, **kwargs)
+            return _run(function, args, kwargs)
         return _call(recorder, function, args, kwargs, frame)
+    except Exception as error:
+        recorder.refusals.raised(error, sources.source(frame), recorder.call)
+        raise
     finally:
         recorder.listening = True
+
+
+def _first(kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Arguments that are all given by name, with the tensor that the function is about in front."""
+    first = next((key for key in _FIRST if key in kwargs), None)
+    if first is None:
+        return (), kwargs
+    return (kwargs[first],), {key: value for key, value in kwargs.items() if key != first}
+
+
+def _run(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> Any:
+    """Calls a function with plain numbers: torch takes no others."""
+    return function(*bare(args), **bare(kwargs)) if kwargs else function(*bare(args))
 
 
 def _call(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
     target = names.functions().get(function)
     if target is None:
         raise _refused(recorder, function)
+    if kwargs.get("out") is not None:
+        return _into(recorder, function, args, kwargs, frame)
     name = target.rpartition(".")[2]
     dunder = spelling.operator_written(name, args, kwargs, frame) if target.startswith("torch.Tensor.") else None
     if dunder is not None:
@@ -76,12 +119,27 @@ def _call(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict
         recorder.before_write(written)
     if name in ("embedding", "embedding_bag") and kwargs.get("max_norm") is not None:
         recorder.before_write(args[1])
-    result = function(*args, **kwargs)
+    result = _run(function, args, kwargs)
     if written is not None:
         recorder.writes.add(step, written)
-    if name in _CUTS:
-        return _cut(recorder, name, args, kwargs, recorder.bind(result, step), frame)
+    if name in pieces.CUTS:
+        return pieces.cut(recorder, name, args, kwargs, recorder.bind(result, step), frame)
     return recorder.bind(result, step)
+
+
+def _into(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
+    """`function(..., out=tensor)`: its result, copied there."""
+    out = kwargs["out"]
+    result = _call(recorder, function, args, {key: value for key, value in kwargs.items() if key != "out"}, frame)
+    if isinstance(out, Tensor):
+        return _copy(recorder, out, result, frame)
+    return tuple([_copy(recorder, *pair, frame) for pair in zip(out, result, strict=True)])
+
+
+def _copy(recorder: Recorder, target: Tensor, source: Tensor, frame: FrameType) -> Any:
+    if (target.shape, target.dtype) != (source.shape, source.dtype):
+        raise recorder.refuse("a result is written into a tensor of another shape or dtype by `out=`", "Assign it.")
+    return _call(recorder, Tensor.copy_, (target, source), {}, frame)
 
 
 def _step(recorder: Recorder, target: str, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Step:
@@ -100,12 +158,25 @@ def _refused(recorder: Recorder, function: Any) -> TraceError:
     )
 
 
+def _told(recorder: Recorder, name: str) -> TraceError:
+    what, remedy = _REFUSED[name]
+    return recorder.refuse(what.format(name), remedy)
+
+
+def _unwanted(
+    recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType
+) -> None:
+    raise _told(recorder, function.__name__)
+
+
 # ---------------------------------------------------------------- attributes and sizes
 def _attribute(recorder: Recorder, wrapper: Any, args: tuple[Any, ...], frame: FrameType) -> Any:
     name = wrapper.__self__.__name__
     if wrapper.__name__ == "__set__":
         return _assign(recorder, wrapper, name, args, frame)
-    result = wrapper(*args)
+    if name in _REFUSED:
+        raise _told(recorder, name)
+    result = _run(wrapper, args)
     if name == "shape":
         return recorder.sizes(args[0], result)
     if name == "ndim":
@@ -121,11 +192,11 @@ def _assign(recorder: Recorder, wrapper: Any, name: str, args: tuple[Any, ...], 
         case "data":
             step = _step(recorder, SET_DATA, args, {}, frame)
             recorder.before_write(args[0])
-            wrapper(*args)
+            _run(wrapper, args)
             recorder.writes.add(step, args[0])
         case "requires_grad":
             _step(recorder, "torch.Tensor.requires_grad_", args, {}, frame)
-            wrapper(*args)
+            _run(wrapper, args)
         case _:
             raise recorder.refuse(f"the attribute {name!r} of a tensor is set", "Leave it as it is.")
 
@@ -159,7 +230,7 @@ def _numel(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dic
 
 def _length(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> int:
     """`len(tensor)`: Python makes a plain number of it, so the graph relies on it."""
-    result: int = function(*args)
+    result: int = _run(function, args)
     _rely(recorder, args[0], 0, result)
     return result
 
@@ -170,46 +241,10 @@ def _rely(recorder: Recorder, tensor: Tensor, dim: int, size: int) -> None:
         recorder.guard(Apply("==", (Size(value, dim), size)), True)  # type: ignore[arg-type]
 
 
-# ---------------------------------------------------------------- cutting
-_CUTS = frozenset(("unbind", "split", "chunk"))
-
-
-def _cut(
-    recorder: Recorder, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], parts: Any, frame: FrameType
-) -> Any:
-    """The parts of a tensor, whose number is guarded where the user looks at it."""
-    value = recorder.read(args[0])
-    given = (*args[1:], *kwargs.values())
-    how = kwargs.get("dim", args[-1] if len(args) == (2 if name == "unbind" else 3) else 0)
-    by = next(iter(given), 0)
-    if value.origin in ("state", "constant") or (name != "unbind" and not isinstance(by, int)):
-        return parts
-    size = Size(value, plain(how) % args[0].dim())  # type: ignore[arg-type]
-    count: Expr = size
-    if name == "split":
-        count = pieces.split_count(size, expression(by))
-    elif name == "chunk":
-        count = pieces.chunk_count(size, expression(by))
-    test = Apply("==", (count, len(parts)))
-
-    def counted() -> None:
-        if recorder.listening:
-            recorder.guard(test, True)
-
-    if frame.f_code is _ITER:  # `for part in tensor` and `a, b = tensor`
-        if not sources.is_unpacking(frame.f_back):
-            recorder.guard(test, True)
-        return parts
-    return pieces.Pieces(tuple(parts), counted)
-
-
-_ITER = inspect.unwrap(torch.Tensor.__iter__).__code__
-
-
 # ---------------------------------------------------------------- values that leave torch
 def _truth(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> bool:
     """The truth of a tensor: a guard on data."""
-    outcome: bool = function(*args, **kwargs)
+    outcome: bool = _run(function, args, kwargs)
     value = recorder.read(args[0])
     recorder.guard(Apply("bool", (value,)), outcome)
     return outcome
@@ -218,7 +253,7 @@ def _truth(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dic
 def _answer(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> bool:
     """A function of tensors that answers True or False: recorded, and guarded."""
     step = _step(recorder, names.functions()[function], args, kwargs, frame)
-    outcome: bool = function(*args, **kwargs)
+    outcome: bool = _run(function, args, kwargs)
     recorder.guard(Apply("bool", (Value(outcome, step),)), outcome)
     return outcome
 
@@ -226,7 +261,7 @@ def _answer(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: di
 def _number(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
     """`int(tensor)` and the like: Python makes a plain number of it, so the graph relies on its value."""
     step = _step(recorder, "torch.Tensor.item", args[:1], {}, frame)
-    result = function(*args, **kwargs)
+    result = _run(function, args, kwargs)
     recorder.guard(Apply("==", (Value(result, step), args[0].item())), True)
     return result
 
@@ -235,7 +270,7 @@ def _listed(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: di
     """`tolist()`: numbers of the graph, in lists whose lengths it relies on."""
     for dim, size in enumerate(args[0].shape):
         _rely(recorder, args[0], dim, size)
-    return recorder.bind(function(*args), _step(recorder, "torch.Tensor.tolist", args, {}, frame))
+    return recorder.bind(_run(function, args), _step(recorder, "torch.Tensor.tolist", args, {}, frame))
 
 
 def _leaves(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
@@ -246,7 +281,7 @@ def _gradients(
     recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType
 ) -> None:
     recorder.switch_gradients(args[0], frame)
-    function(*args)
+    _run(function, args)
 
 
 def _set_item(
@@ -254,14 +289,14 @@ def _set_item(
 ) -> None:
     step = _step(recorder, "torch.Tensor.__setitem__", args, kwargs, frame)
     recorder.before_write(args[0])
-    function(*args, **kwargs)
+    _run(function, args, kwargs)
     recorder.writes.add(step, args[0])
 
 
 def _copied(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
     """`copy.deepcopy(tensor)`, which torch allows of tensors that nothing was computed for."""
     if type(args[0]) is not Tensor or not args[0].is_leaf:
-        return function(*args, **kwargs)
+        return _run(function, args, kwargs)
     cut = _call(recorder, Tensor.detach, args[:1], {}, frame)
     return _call(recorder, Tensor.clone, (cut,), {}, frame)
 
@@ -271,7 +306,16 @@ def _claim(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dic
     condition = args[0] if args else kwargs["condition"]
     if isinstance(condition, Tensor):
         recorder.guard(Apply("bool", (recorder.read(condition),)), True)
-    function(*args, **kwargs)
+    _run(function, args, kwargs)
+
+
+def _layout(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
+    """Where in memory a tensor lies: numbers of the graph, or a decision; that of parameters and constants is fixed."""
+    if recorder.read(args[0]).origin in ("state", "constant") or sources.is_torch(frame.f_code):
+        return _run(function, args, kwargs)
+    if function.__name__ == "is_contiguous":
+        return _answer(recorder, function, args, kwargs, frame)
+    return _call(recorder, function, args, kwargs, frame)
 
 
 Handler = Callable[["Recorder", Any, tuple[Any, ...], dict[str, Any], FrameType], Any]
@@ -287,6 +331,8 @@ _SPECIAL: dict[str, Handler] = {
     "equal": _answer,
     "allclose": _answer,
     "__contains__": _answer,
+    "is_same_size": _answer,
+    **dict.fromkeys(("is_contiguous", "stride", "storage_offset"), _layout),
     "__int__": _number,
     "__float__": _number,
     "__complex__": _number,
@@ -297,4 +343,5 @@ _SPECIAL: dict[str, Handler] = {
     "_assert": _claim,
     "__deepcopy__": _copied,
     **dict.fromkeys(_LEAVING, _leaves),
+    **dict.fromkeys(_REFUSED, _unwanted),
 }

@@ -11,7 +11,9 @@ from torch import Tensor
 from graphnas.ir.node import Arg, Size, Source, transform
 from graphnas.tracing.modules import Registry
 from graphnas.tracing.record import ModuleCall, Record, Step, Value, values_read
+from graphnas.tracing.sizes import Symbolic
 from graphnas.tracing.snapshot import Snapshot
+from graphnas.tracing.surroundings import Surroundings
 
 _COUNTED = frozenset((int, float, str))
 
@@ -29,17 +31,19 @@ class Kept:
     source: Source | None
 
 
-def kept(registry: Registry, snapshot: Snapshot, record: Record) -> tuple[Kept, ...]:
+def kept(registry: Registry, snapshot: Snapshot, around: Surroundings, record: Record) -> tuple[Kept, ...]:
     """The attributes that hold what was computed from the inputs' values, or numbers that have changed.
 
     A mask that depends on sizes alone may be kept: computing it anew, as a graph does, gives the same.
     """
     paths = {id(module): path for path, module in registry.model.named_modules()}
-    return tuple(
+    found = tuple(
         Kept(f"{paths[id(module)]}.{name}".lstrip("."), record.assigned.get((id(module), name)))
         for module, name, before in snapshot.changes()
         if registry.layer(module) is None and _remembers(module.__dict__.get(name), before, record.known)
     )
+    beside = (name for name, value, before in around.changes() if _remembers(value, before, record.known))
+    return (*found, *(Kept(name, None) for name in beside))
 
 
 def difference(first: Record, second: Record) -> Step | None:
@@ -59,7 +63,13 @@ def difference(first: Record, second: Record) -> Step | None:
 def _remembers(value: Any, before: Any, made: Mapping[int, Value]) -> bool:
     if type(value) in _COUNTED:
         return type(value) is type(before)
+    if isinstance(value, list | dict) and any(map(_is_number, value.values() if isinstance(value, dict) else value)):
+        return True
     return any(_from_inputs(made.get(id(tensor))) for tensor in _tensors(value))
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in _COUNTED or isinstance(value, Symbolic)
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:

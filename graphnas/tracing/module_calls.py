@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from graphnas.ir.choice import Apply
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.node import ALIAS, Arg, Call, Constant, Device, Layer
+from graphnas.tracing import sources
 from graphnas.tracing.arguments import argument
 from graphnas.tracing.identity import storage
 from graphnas.tracing.names import constant_name
 from graphnas.tracing.record import ModuleCall, Step, Value
-from graphnas.tracing.sizes import plain_tree
+from graphnas.tracing.sizes import bare
 
 if TYPE_CHECKING:
     from graphnas.tracing.recorder import Recorder
@@ -59,6 +60,11 @@ def _layer(
     kwargs: dict[str, Any],
 ) -> Any:
     with torch._C.DisableTorchFunction():
+        if not recorder.registry.is_whole(module):
+            raise recorder.refuse(
+                f"other parameters or buffers are put into {op.path!r} for a call",
+                "Give them to a function of torch.nn.functional.",
+            )
         step = recorder.step(op, *recorder.arguments(args, kwargs), op.path, sys._getframe(1))
         if op.config.get("max_norm") is not None:
             recorder.before_write(module.get_parameter("weight"))
@@ -68,10 +74,14 @@ def _layer(
         else:
             recorder.before_write(written)
         recorder.listening = False
+        args, kwargs = bare(args), bare(kwargs)
         try:
             result = recorder.repeats.layer(
                 op, module, args, kwargs, lambda: _attempt(recorder, original, module, op.path, args, kwargs)
             )
+        except Exception as error:
+            recorder.refusals.raised(error, sources.source(sys._getframe(1)), recorder.call)
+            raise
         finally:
             recorder.listening = True
         if written is not None:
@@ -93,7 +103,7 @@ def _whole(
         others = [value.content for value in (*recorder.known.values(), *recorder.registry.state.values())]
         watched = {id(tensor): tensor for tensor in (*others, *own.values()) if isinstance(tensor, Tensor)}
         versions = {key: tensor._version for key, tensor in watched.items()}
-        result = _attempt(recorder, original, module, op.path, plain_tree(args), plain_tree(kwargs))
+        result = _attempt(recorder, original, module, op.path, bare(args), bare(kwargs))
         changed = [tensor for key, tensor in watched.items() if tensor._version != versions[key]]
         memories = {storage(tensor) for tensor in own.values()}
         if any(storage(tensor) not in memories for tensor in changed):
@@ -110,7 +120,7 @@ def _whole(
 
 def _forms(tree: Any) -> Arg:
     """What went in or came out, of tensors the shape and dtype."""
-    return argument(plain_tree(tree), _form)
+    return argument(bare(tree), _form)
 
 
 def _form(tensor: Any) -> Arg:

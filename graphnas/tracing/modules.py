@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from graphnas.ir.node import Layer, Opaque
-from graphnas.tracing.constructors import layer_config
+from graphnas.tracing.constructors import layer_config, tensors_of
 from graphnas.tracing.record import Value
 
 CONTAINERS: Mapping[type[nn.Module], str] = {
@@ -63,6 +63,14 @@ class Registry:
                     if value is None:
                         value = self.state[id(tensor)] = Value(tensor, origin="state", name=full)
                     self._by_place[id(module), name] = value
+
+    def holds(self, module: nn.Module) -> bool:
+        """Whether a module was registered before the model ran."""
+        return id(module) in self._paths
+
+    def is_whole(self, module: nn.Module) -> bool:
+        """Whether a layer has the parameters and buffers that it had before the model ran."""
+        return all([id(tensor) in self.state for _, tensor in tensors_of(module)])
 
     def path(self, module: nn.Module, scope: str) -> str | None:
         """The first name of a module that `scope` holds; None for one that it does not hold."""

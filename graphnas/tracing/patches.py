@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import contextlib
 import math
 import sys
@@ -11,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules._functions import BackwardHookFunction as BackwardHook
 
 from graphnas.ir import targets
 from graphnas.tracing import sources
@@ -81,21 +81,6 @@ def _yes_to_users(original: Callable[[], bool]) -> Callable[[], bool]:
     return answer
 
 
-class _RangeType(type):
-    def __instancecheck__(cls, item: object) -> bool:
-        return isinstance(item, _range)
-
-
-_range = builtins.range
-
-
-class _GuardedRange(metaclass=_RangeType):
-    """`range` that guards the sizes it is given: a loop over them is unrolled."""
-
-    def __new__(cls, *args: Any) -> Any:
-        return _range(*map(pin, args))
-
-
 @contextlib.contextmanager
 def numbers(call: Callable[[str, tuple[Any, ...], Any], Any]) -> Iterator[None]:
     """Functions of Python's numbers keep symbolic numbers symbolic.
@@ -104,12 +89,12 @@ def numbers(call: Callable[[str, tuple[Any, ...], Any], Any]) -> Iterator[None]:
         call: given a function's name, arguments and result, the result as a symbolic number.
     """
     before = {name: vars(math)[name] for name in _MATH}
-    with replaced(builtins, "range", _GuardedRange):
-        vars(math).update({name: _symbolic_function(was, f"math.{name}", call) for name, was in before.items()})
-        try:
+    vars(math).update({name: _symbolic_function(was, f"math.{name}", call) for name, was in before.items()})
+    try:
+        with replaced(torch, "broadcast_shapes", _pinned_shapes(torch.broadcast_shapes)):
             yield
-        finally:
-            vars(math).update(before)
+    finally:
+        vars(math).update(before)
 
 
 _MATH = tuple(
@@ -128,6 +113,15 @@ def _symbolic_function(function: Callable[..., Any], target: str, call: Callable
     return wrapper
 
 
+def _pinned_shapes(function: Callable[..., torch.Size]) -> Callable[..., torch.Size]:
+    """A function of shapes that looks into symbolic sizes, given plain ones."""
+
+    def wrapper(*shapes: Any) -> torch.Size:
+        return function(*[tuple(map(pin, shape)) if isinstance(shape, tuple) else pin(shape) for shape in shapes])
+
+    return wrapper
+
+
 @contextlib.contextmanager
 def refused(refuse: Callable[[str, str], Exception], listening: Callable[[], bool]) -> Iterator[None]:
     """What a graph cannot hold, and torch functions do not show, raises instead of being lost.
@@ -138,38 +132,52 @@ def refused(refuse: Callable[[str, str], Exception], listening: Callable[[], boo
     """
 
     def apply(cls: type, *args: Any, **kwargs: Any) -> Any:
-        if listening() and not cls.__module__.startswith("torch."):
+        if listening() and cls is not BackwardHook:
             raise refuse(
                 f"{cls.__qualname__} has a backward of its own, which a graph of its forward would lose",
-                "Write the computation in plain torch functions.",
+                "Write the computation in plain torch functions; checkpoint with use_reentrant=False.",
             )
         return original_apply.__get__(None, cls)(*args, **kwargs)
 
-    def enter(context: torch.autocast) -> Any:
-        if listening() and context._enabled:
-            raise refuse(
-                "autocast is entered inside the model", "Put `with torch.autocast(...)` around the call of the model."
-            )
-        return original_enter(context)
+    def refusing(
+        original: Callable[..., Any], what: str, remedy: str, concerns: Callable[[Any], bool] = lambda first: True
+    ) -> Callable[..., Any]:
+        def function(*args: Any, **kwargs: Any) -> Any:
+            if listening() and concerns(args[0] if args else None):
+                raise refuse(what, remedy)
+            return original(*args, **kwargs)
 
-    def from_numpy(array: Any) -> Any:
-        if listening():
-            raise refuse("a tensor is made from a numpy array", "Compute in torch, or hold the tensor as a buffer.")
-        return original_from_numpy(array)
+        return function
 
-    def manual_seed(seed: Any) -> Any:
-        if listening():
-            raise refuse("the random generator is seeded inside the model", "Seed it before the model is called.")
-        return original_manual_seed(seed)
-
-    original_manual_seed = torch.manual_seed
     original_apply = vars(torch.autograd.Function)["apply"]  # a classmethod of Python, since torch 2.14 one of C
-    original_enter: Callable[..., Any] = torch.autocast.__enter__
-    original_from_numpy = torch.from_numpy
-    with (
-        replaced(torch.autograd.Function, "apply", classmethod(apply)),
-        replaced(torch.autocast, "__enter__", enter),
-        replaced(torch, "from_numpy", from_numpy),
-        replaced(torch, "manual_seed", manual_seed),
-    ):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(replaced(torch.autograd.Function, "apply", classmethod(apply)))
+        for owner, name, *rest in _REFUSED:
+            stack.enter_context(replaced(owner, name, refusing(getattr(owner, name), *rest)))
         yield
+
+
+_HOOKS = torch.autograd.graph.saved_tensors_hooks
+_REFUSED: tuple[tuple[Any, str, *tuple[Any, ...]], ...] = (
+    (
+        *(torch.autocast, "__enter__", "autocast is entered inside the model"),
+        *("Put `with torch.autocast(...)` around the call of the model.", lambda context: context._enabled),
+    ),
+    (
+        *(torch.inference_mode, "__enter__", "inference mode is entered inside the model"),
+        *("Write `with torch.no_grad():`.", lambda context: context.mode),
+    ),
+    (
+        *(_HOOKS, "__enter__", "what is kept for the backward pass is changed by hooks"),
+        *("Leave the hooks out.", lambda context: type(context) is _HOOKS),
+    ),
+    (torch, "from_numpy", "a tensor is made from a numpy array", "Compute in torch, or hold the tensor as a buffer."),
+    (torch.Tensor, "set_", "a tensor is given the memory of another", "Write `tensor.copy_(other)`."),
+    (torch.utils, "swap_tensors", "tensors are swapped", "Swap the variables."),
+    (torch, "set_default_dtype", "the default dtype is set inside the model", "Give every tensor its dtype."),
+    *(
+        (owner, name, "the random generator is seeded inside the model", "Seed it before the model is called.")
+        for owner in (torch, torch.random)
+        for name in ("manual_seed", "set_rng_state", "seed")
+    ),
+)

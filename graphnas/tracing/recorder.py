@@ -12,9 +12,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
-from graphnas.errors import TraceError, UnrecordableError
+from graphnas.errors import TraceError
 from graphnas.ir.choice import Apply, Expr
 from graphnas.ir.node import (
     ALIAS,
@@ -29,17 +28,16 @@ from graphnas.ir.node import (
     Size,
     Source,
 )
-from graphnas.tracing import calls, literals, module_calls, patches, sources
+from graphnas.tracing import calls, module_calls, patches, sources
 from graphnas.tracing.arguments import NotAnArgumentError, argument
 from graphnas.tracing.identity import fresh, is_same, storage
 from graphnas.tracing.modules import Registry
 from graphnas.tracing.record import ModuleCall, Record, Step, Value, values_read
+from graphnas.tracing.refusals import Refusals
 from graphnas.tracing.repeats import Repeats
 from graphnas.tracing.sizes import expression, symbolic
 from graphnas.tracing.snapshot import Snapshot
 from graphnas.tracing.writes import Writes
-
-_TRACING = threading.RLock()
 
 
 class Recorder:
@@ -58,11 +56,13 @@ class Recorder:
         self.repeats = repeats
         self.exact = exact
         self.listening = False
+        self.finished = False
         self.mode_readers = 0
         self.root = self.call = ModuleCall("", registry.name)
         self.known: dict[int, Value] = {}
         self.position = 0
         self.failed = ("", "")  # path and class of the innermost module that raised
+        self.refusals = Refusals()
         self.writes = Writes()
         self._guards: set[Any] = set()
         self._replaced: set[int] = set()
@@ -82,13 +82,14 @@ class Recorder:
         model = self.registry.model
         for value in inputs:
             self.known[id(value.content)] = value
-        with _TRACING, self._patched() as original:
+        with self._patched() as original:
             self.listening = True
             try:
-                with _Mode(self):
+                with calls.Mode(self):
                     result = original(model, *args, **kwargs)
             finally:
                 self.listening = False
+            self.refusals.check()
             self.check_gradients(0, "the model")
             output = self._output(result)
         reads_mode = self.mode_readers > 0
@@ -108,7 +109,6 @@ class Recorder:
             stack.enter_context(patches.replaced(nn.Module, "training", patches.mode_property(self._mode_read)))
             stack.enter_context(patches.assignments(self.assigned))
             stack.enter_context(patches.numbers(self.number))
-            stack.enter_context(literals.asking(self.registry.written))
             stack.enter_context(patches.compiling(not self.exact))
             stack.enter_context(patches.refused(self.refuse, lambda: self.listening))
             yield original
@@ -134,10 +134,7 @@ class Recorder:
             remedy: what to do about it.
             path: of the module that cannot be recorded; by default the one whose code runs.
         """
-        where = sources.source(sys._getframe(1))
-        module = f"module {self.call.path!r} ({self.call.type})" if self.call.path else f"the model {self.call.type}"
-        message = f"{what}\n  at {where}, in {module}. {remedy}"
-        return UnrecordableError(message, self.call.path if path is None else path, what, where)
+        return self.refusals.refuse(what, remedy, sources.source(sys._getframe(1)), self.call, path)
 
     def _output(self, result: Any) -> Arg:
         try:
@@ -188,8 +185,8 @@ class Recorder:
             raise self.refuse(
                 "a transform of torch.func is applied, which a graph cannot hold", "Write the batched computation out."
             )
-        memory = storage(tensor)
-        if any(_in_memory(value, memory) for value in self.known.values()):
+        memory = tensor.untyped_storage().data_ptr()
+        if memory and any(_in_memory(value, memory) for value in self.known.values()):
             raise self.refuse(
                 f"a tensor of shape {tuple(tensor.shape)} was made from an earlier one without the tracer seeing how",
                 "Parameters and tensor subclasses that forward makes are not seen: use the tensor itself.",
@@ -230,6 +227,8 @@ class Recorder:
             return [self.bind(part, step, (*item, place)) for place, part in enumerate(result)]
         if kind is int or kind is float:
             return symbolic(result, Value(result, step, item), self)
+        if kind is bool:
+            self.guard(Apply("bool", (Value(result, step, item),)), result)  # Python decides by it, or keeps it
         if kind is torch.device:
             self.new(result, step, item)  # every time it is read it is another object
         return result
@@ -277,6 +276,8 @@ class Recorder:
             return
         self._assigned[id(module), name] = sources.source(sys._getframe(2))
         if not isinstance(value, Tensor):
+            if self.registry.holds(module) and name in module.__dict__:
+                self._check_setting(module, name)
             return
         state = self.registry.registered(module, name)
         with torch._C.DisableTorchFunction():
@@ -291,6 +292,18 @@ class Recorder:
             self.step(Call(SET_DATA), (source, self.read(value)), {}, "set_data", sys._getframe(2))
             self.snapshot.before_write(storage(state.content))
             self._replaced.add(id(state.content))
+
+    def _check_setting(self, module: nn.Module, name: str) -> None:
+        layer = self.registry.layer(module)
+        if name == "training":
+            raise self.refuse(
+                f"the mode of {type(module).__name__} is set in forward", "Set it before the model is called."
+            )
+        if layer is not None:
+            raise self.refuse(
+                f"the attribute {name!r} of the layer {layer.path!r} is set in forward",
+                "Call a function of torch.nn.functional with it.",
+            )
 
     def guard(self, test: Expr, outcome: bool) -> None:
         """Python took a decision: the graph holds only while `test` comes out the same."""
@@ -328,21 +341,9 @@ class Recorder:
             )
 
 
-class _Mode(TorchFunctionMode):
-    """Hands every torch function to the recorder."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        super().__init__()
-        self._recorder = recorder
-
-    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        recorder = self._recorder
-        if not recorder.listening:
-            return function(*args, **(kwargs or {}))
-        return calls.record(recorder, function, args, kwargs or {}, sys._getframe(1))
-
-
 def _in_memory(value: Value, memory: int) -> bool:
     """Whether a tensor that was given or computed, not held, lives in that memory."""
     content = value.content
-    return isinstance(content, Tensor) and value.origin in ("", "input") and storage(content) == memory
+    return (
+        isinstance(content, Tensor) and value.origin in ("", "input") and content.untyped_storage().data_ptr() == memory
+    )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import traceback
 
 import torch
+from torch import nn
 
 from graphnas.errors import GraphNASError, TraceError, UnrecordableError
+from graphnas.ir import targets
 from graphnas.tracing import sources
 from graphnas.tracing.interface import Interface
 from graphnas.tracing.memory import Kept, difference, kept
@@ -16,6 +18,7 @@ from graphnas.tracing.record import Record, Step
 from graphnas.tracing.recorder import Recorder
 from graphnas.tracing.repeats import DemandError, Repeats
 from graphnas.tracing.snapshot import Snapshot
+from graphnas.tracing.surroundings import Surroundings
 
 
 class Runs:
@@ -34,6 +37,7 @@ class Runs:
         self._faces = faces
         self._exact = exact
         self._snapshot = Snapshot(registry.modules)
+        self._around = Surroundings(registry.written)
         self._repeats = Repeats()
 
     def records(self) -> tuple[Record, ...]:
@@ -50,22 +54,23 @@ class Runs:
             try:
                 records = self._both_modes()
             except UnrecordableError as error:
-                self._snapshot.restore()
+                self._restore()
                 if self._opaque == "error":
                     raise
                 found[self._keep_whole(error)] = error
             finally:
-                self._snapshot.restore()
+                self._restore()
         for path, cause in found.items():
             if not any(path.startswith(f"{around}.") for around in found):
                 warn(self._registry, path, cause)
         return records
 
     def _both_modes(self) -> tuple[Record, ...]:
+        self._check_modes()
         first = self._run(training=False)
         if not first.reads_mode:
             return (first,)
-        self._snapshot.restore()
+        self._restore()
         return (first, self._run(training=True))
 
     def _keep_whole(self, error: UnrecordableError) -> str:
@@ -78,9 +83,28 @@ class Runs:
         keep_whole(self._registry, path, error)
         return path
 
+    def _restore(self) -> None:
+        self._snapshot.restore()
+        self._around.restore()
+
+    def _check_modes(self) -> None:
+        """Where a class sets modes in its own way, layers must still have that of the model: a graph has one mode."""
+        if all([type(module).train is nn.Module.train for module in self._registry.modules]):
+            return
+        for training in (True, False):
+            self._registry.model.train(training)
+            for module in self._registry.modules:
+                layer = self._registry.layer(module)
+                if layer is not None and layer.type in targets.MODE_LAYERS and module.training is not training:
+                    raise TraceError(
+                        f"{layer.path!r} stays in {'evaluation' if training else 'training'} when the model "
+                        f"{self._registry.name} is set to {'training' if training else 'evaluation'}\n"
+                        "  A graph has one mode: leave `train` as it is, and set modes of layers in the training loop."
+                    )
+
     def _run(self, training: bool) -> Record:
         record = self._sparing(training)
-        for found in kept(self._registry, self._snapshot, record):
+        for found in kept(self._registry, self._snapshot, self._around, record):
             self._check_memory(found, record)
         return record
 
@@ -96,7 +120,7 @@ class Runs:
                 if not self._repeats.used:
                     raise
             self._repeats.forbid()
-            self._snapshot.restore()
+            self._restore()
         return self._recorded(training)
 
     def _check_memory(self, found: Kept, first: Record) -> None:
@@ -133,8 +157,10 @@ class Runs:
         except GraphNASError:
             raise
         except Exception as error:
-            raise self._failure(recorder, error, training) from error
-        for generator in self._snapshot.foreign_draws():
+            raise recorder.refusals.first or self._failure(recorder, error, training) from error
+        finally:
+            recorder.finished = True
+        for generator in (*self._snapshot.foreign_draws(), *self._around.draws()):
             raise TraceError(
                 f"the model {self._registry.name} draws from {generator}, which a graph cannot repeat\n"
                 "  Draw with torch, as in torch.rand(())."

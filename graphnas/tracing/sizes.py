@@ -5,7 +5,9 @@ from __future__ import annotations
 import builtins
 import math
 import operator
+import sys
 from collections.abc import Callable
+from numbers import Number
 from typing import Any, Protocol
 
 import torch
@@ -15,9 +17,15 @@ from graphnas.ir.node import Arg
 
 
 class Listener(Protocol):
-    """What symbolic numbers tell about themselves while a trace runs."""
+    """What symbolic numbers tell about themselves while a trace runs.
+
+    Attributes:
+        listening: whether the model itself is running.
+        finished: whether the run is over; what is left of its numbers, in a cache say, is plain.
+    """
 
     listening: bool
+    finished: bool
 
     def guard(self, test: Expr, outcome: bool) -> None:
         """Python took a decision on `test`."""
@@ -25,64 +33,61 @@ class Listener(Protocol):
     def number(self, target: str, args: tuple[Any, ...], result: Any) -> Any:
         """A function of numbers was called; returns `result` as a symbolic number."""
 
+    def refuse(self, what: str, remedy: str) -> Exception:
+        """The error that says where the user's code did what cannot be recorded."""
 
-class SymbolicInt(int):
+
+class _Integer(int, torch.SymInt):  # type: ignore[misc]
+    """What a symbolic integer says it is: torch takes its own symbolic numbers without asking for their value."""
+
+
+class _Float(float, torch.SymFloat):  # type: ignore[misc]
+    """What a symbolic float says it is."""
+
+
+class _Number:
+    """A number that carries the expression it came from.
+
+    It is not one of Python's: of those whatever is written in C takes the value, and nobody notices. This one is asked
+    for it, as by `"ab"[size]` and `range(size)`; and a plain float leaves it to this one what `0.5 * size` is.
+    """
+
+    kind: type
+    running: type  # the kind as torch wants it
+
+    def __init__(self, value: Any, expr: Expr, listener: Listener) -> None:
+        self.value = value
+        self.expr: Arg = expr
+        self.listener = listener
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return self.kind if self.listener.finished else self.running
+
+    @property
+    def node(self) -> Any:
+        """What torch wants of its own symbolic numbers where it does not show the call."""
+        raise self.listener.refuse(
+            "a size or number is given to a function of torch that the tracer cannot see",
+            "Use torch.empty or torch.tensor, and no transform of torch.func.",
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        if not hasattr(self.kind, name):
+            raise AttributeError(f"{self.kind.__name__!r} object has no attribute {name!r}")
+        return getattr(pin(self), name)
+
+
+class SymbolicInt(_Number):
     """An int that carries the expression it came from."""
 
-    expr: Expr
-    listener: Listener
-
-    def __new__(cls, value: int, expr: Expr, listener: Listener) -> SymbolicInt:
-        """An integer with the expression that gave it."""
-        made = int.__new__(cls, value)
-        made.expr = expr
-        made.listener = listener
-        return made
-
-    __hash__ = int.__hash__
-
-    def __reduce__(self) -> Any:
-        return (int, (plain(self),))
-
-    def __copy__(self) -> SymbolicInt:
-        return self
-
-    def __deepcopy__(self, memo: Any) -> SymbolicInt:
-        return self
+    kind, running = int, _Integer
 
 
-class SymbolicFloat(float):
+class SymbolicFloat(_Number):
     """A float that carries the expression it came from."""
 
-    expr: Expr
-    listener: Listener
-
-    def __new__(cls, value: float, expr: Expr, listener: Listener) -> SymbolicFloat:
-        """A number with the expression that gave it."""
-        made = float.__new__(cls, value)
-        made.expr = expr
-        made.listener = listener
-        return made
-
-    __hash__ = float.__hash__
-
-    def __reduce__(self) -> Any:
-        return (float, (plain(self),))
-
-    def __copy__(self) -> SymbolicFloat:
-        return self
-
-    def __deepcopy__(self, memo: Any) -> SymbolicFloat:
-        return self
-
-
-class AskingFloat(float):
-    """A plain float that leaves it to a size on its right what becomes of both."""
-
-    __hash__ = float.__hash__
-
-    def __reduce__(self) -> Any:
-        return (float, (plain(self),))
+    kind, running = float, _Float
 
 
 Symbolic = (SymbolicInt, SymbolicFloat)
@@ -92,36 +97,46 @@ def symbolic(value: Any, expr: Arg, listener: Listener) -> Any:
     """A number with its expression; anything else, and a number whose expression is a constant, as it is."""
     if not isinstance(expr, Expr) or isinstance(value, bool):
         return value
-    if isinstance(value, int):
-        return SymbolicInt(plain(value), expr, listener)
-    return SymbolicFloat(plain(value), expr, listener) if isinstance(value, float) else value
+    number = plain(value)
+    if isinstance(number, int):
+        return SymbolicInt(number, expr, listener)
+    return SymbolicFloat(number, expr, listener) if isinstance(number, float) else value
 
 
 def plain(value: Any) -> Any:
     """The number without its expression."""
-    if isinstance(value, SymbolicInt):
-        return int.__int__(value)
-    return float.__float__(value) if isinstance(value, SymbolicFloat | AskingFloat) else value
+    return value.value if type(value) in Symbolic else value
 
 
-def plain_tree(tree: Any) -> Any:
-    """Nested tuples, lists and dicts with plain numbers in them."""
-    if isinstance(tree, dict):
-        return type(tree)((key, plain_tree(item)) for key, item in tree.items())
-    if type(tree) in (tuple, list, torch.Size):
-        return type(tree)(map(plain_tree, tree))
-    return plain(tree)
+def bare(tree: Any) -> Any:
+    """What a function was given, with plain numbers; the same object where it holds no others."""
+    kind = type(tree)
+    if kind in _OPAQUE:
+        return tree
+    if kind is SymbolicInt or kind is SymbolicFloat:
+        return plain(tree)
+    if kind is tuple or kind is list or kind is torch.Size:
+        items = [bare(item) for item in tree]
+        return tree if all(map(operator.is_, items, tree)) else kind(items)
+    if kind is dict:
+        return {key: bare(item) for key, item in tree.items()}
+    return slice(bare(tree.start), bare(tree.stop), bare(tree.step)) if kind is slice else tree
+
+
+_OPAQUE = frozenset((torch.Tensor, torch.nn.Parameter, int, float, bool, str, type(None)))
 
 
 def expression(value: Any) -> Arg:
     """How a number was computed; of a plain number itself."""
-    return value.expr if isinstance(value, Symbolic) else plain(value)
+    if not isinstance(value, Symbolic):
+        return float(value) if isinstance(value, float) else value
+    return plain(value) if value.listener.finished else value.expr
 
 
 def pin(value: Any) -> Any:
     """The plain number, guarded: from here on it is a constant that the graph relies on."""
     result = plain(value)
-    if isinstance(value, Symbolic) and value.listener.listening:
+    if isinstance(value, Symbolic) and value.listener.listening and isinstance(value.expr, Expr):
         value.listener.guard(Apply("==", (value.expr, result)), True)
     return result
 
@@ -131,10 +146,10 @@ def _arithmetic(name: str, reflected: bool) -> Callable[[Any, Any], Any]:
     compute = FUNCTIONS[name]
 
     def method(self: Any, other: Any) -> Any:
-        if not isinstance(other, int | float):
-            if isinstance(other, list | tuple | str):
-                pin(self)  # a sequence is repeated
-            return NotImplemented
+        if self.listener.finished or not isinstance(other, int | float):
+            if isinstance(other, torch.Tensor) and not self.listener.finished:
+                return NotImplemented
+            return compute(other, pin(self)) if reflected else compute(pin(self), other)
         pair = (other, self) if reflected else (self, other)
         value = compute(plain(pair[0]), plain(pair[1]))
         return symbolic(value, Apply(name, (expression(pair[0]), expression(pair[1]))), self.listener)
@@ -147,11 +162,11 @@ def _comparison(name: str) -> Callable[[Any, Any], Any]:
 
     def method(self: Any, other: Any) -> Any:
         if not isinstance(other, int | float):
-            return NotImplemented
+            return NotImplemented if not isinstance(other, Number) else compute(pin(self), other)
         outcome: bool = compute(plain(self), plain(other))
-        theirs = expression(other)
-        if self.listener.listening and self.expr != theirs:
-            self.listener.guard(Apply(name, (self.expr, theirs)), outcome)
+        ours, theirs = expression(self), expression(other)
+        if self.listener.listening and ours != theirs:
+            self.listener.guard(Apply(name, (ours, theirs)), outcome)
         return outcome
 
     return method
@@ -161,9 +176,15 @@ def _unary(name: str) -> Callable[[Any], Any]:
     compute = FUNCTIONS[name]
 
     def method(self: Any) -> Any:
-        return symbolic(compute(plain(self)), Apply(name, (self.expr,)), self.listener)
+        return symbolic(compute(plain(self)), _applied(name, self), self.listener)
 
     return method
+
+
+def _applied(name: str, number: Any) -> Arg:
+    """A function of one number; that of a plain number is one that nobody follows."""
+    expr = expression(number)
+    return Apply(name, (expr,)) if isinstance(expr, Expr) else None
 
 
 def _rounding(target: str) -> Callable[[Any], Any]:
@@ -180,11 +201,11 @@ def _round(self: Any, digits: int | None = None) -> Any:
     value = builtins.round(plain(self), *args)
     if args:
         return pin(self) if value == plain(self) else builtins.round(pin(self), *args)
-    return symbolic(value, Apply("round", (self.expr,)), self.listener)
+    return symbolic(value, _applied("round", self), self.listener)
 
 
 def _truncated(self: Any) -> Any:
-    return symbolic(int(plain(self)), Apply("int", (self.expr,)), self.listener)
+    return symbolic(int(plain(self)), _applied("int", self), self.listener)
 
 
 def _integer(self: Any) -> int:
@@ -194,14 +215,25 @@ def _integer(self: Any) -> int:
 
 def _truth(self: Any) -> bool:
     outcome = bool(plain(self))
-    if self.listener.listening:
-        self.listener.guard(Apply("bool", (self.expr,)), outcome)
+    test = _applied("bool", self)
+    if self.listener.listening and test is not None:
+        self.listener.guard(test, outcome)
     return outcome
 
 
-def _pinned(name: str, reflected: bool = False) -> Callable[..., Any]:
-    compute = getattr(operator, name)
+def _power(self: Any, other: Any, modulus: Any = None) -> Any:
+    if modulus is not None:
+        return pow(pin(self), pin(other), pin(modulus))
+    return _POWER(self, other)
 
+
+def _hash(self: Any) -> int:
+    """What is kept under a number, as `functools.cache` does, is computed from the plain number from here on."""
+    self.expr = pin(self)
+    return hash(self.expr)
+
+
+def _pinned(compute: Callable[..., Any], reflected: bool = False) -> Callable[..., Any]:
     def method(self: Any, *others: Any) -> Any:
         values = [pin(value) for value in (self, *others)]
         return compute(*(values[::-1] if reflected else values))
@@ -209,21 +241,21 @@ def _pinned(name: str, reflected: bool = False) -> Callable[..., Any]:
     return method
 
 
-def _divmod(self: Any, other: Any) -> Any:
-    return (self // other, self % other)
+def _universal(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    """Functions of numpy take the plain number; `numpy.float64(0.5) * size` is left to the size."""
+    name = _UNIVERSAL.get(ufunc.__name__)
+    if name is not None and method == "__call__" and len(inputs) == 2 and isinstance(inputs[0], float):
+        return getattr(self, f"__r{name}__")(float(inputs[0]))
+    return getattr(ufunc, method)(*map(pin, inputs), **kwargs)
+
+
+def _array(self: Any, *args: Any, **kwargs: Any) -> Any:
+    return sys.modules["numpy"].array(pin(self), *args, **kwargs)
 
 
 def _methods() -> dict[str, Callable[..., Any]]:
     found: dict[str, Callable[..., Any]] = {}
-    for method, name in (
-        ("add", "+"),
-        ("sub", "-"),
-        ("mul", "*"),
-        ("truediv", "/"),
-        ("floordiv", "//"),
-        ("mod", "%"),
-        ("pow", "**"),
-    ):
+    for method, name in _OPERATORS.items():
         found[f"__{method}__"] = _arithmetic(name, reflected=False)
         found[f"__r{method}__"] = _arithmetic(name, reflected=True)
     for method, name in (("eq", "=="), ("ne", "!="), ("lt", "<"), ("le", "<="), ("gt", ">"), ("ge", ">=")):
@@ -231,32 +263,29 @@ def _methods() -> dict[str, Callable[..., Any]]:
     for method, name in (("neg", "neg"), ("abs", "abs")):
         found[f"__{method}__"] = _unary(name)
     found |= {"__floor__": _rounding("math.floor"), "__ceil__": _rounding("math.ceil")}
-    found |= {"__round__": _round, "__trunc__": _truncated, "__bool__": _truth, "__divmod__": _divmod}
-    found |= {"__int__": _integer, "__float__": lambda self: float(pin(self))}
+    found |= {"__round__": _round, "__trunc__": _truncated, "__bool__": _truth, "__hash__": _hash, "__pow__": _power}
+    found |= {"__divmod__": lambda self, other: (self // other, self % other)}
+    found |= {"__rdivmod__": lambda self, other: (other // self, other % self)}
+    found |= {"__int__": _integer, "__float__": lambda self: float(pin(self)), "__pos__": lambda self: self}
+    found |= {f"__{name}__": _pinned(function) for name, function in (("str", str), ("repr", repr), ("format", format))}
+    found |= {"__array_ufunc__": _universal, "__array__": _array}
+    found |= {"__copy__": lambda self: self, "__deepcopy__": lambda self, memo: self}
+    found |= {"__reduce_ex__": lambda self, protocol: (type(plain(self)), (plain(self),))}
     return found
 
 
-def _asking(name: str, reflected: str) -> Callable[[Any, Any], Any]:
-    compute = getattr(float, name)
-
-    def method(self: Any, other: Any) -> Any:
-        if isinstance(other, SymbolicInt):
-            return getattr(other, reflected)(plain(self))
-        return compute(self, other)
-
-    return method
-
-
-_REFLECTED = {f"__{name}__": f"__r{name}__" for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow")}
-_REFLECTED |= {"__lt__": "__gt__", "__gt__": "__lt__", "__le__": "__ge__", "__ge__": "__le__"}
-_REFLECTED |= {"__eq__": "__eq__", "__ne__": "__ne__"}
-for _name, _other in _REFLECTED.items():
-    setattr(AskingFloat, _name, _asking(_name, _other))
+_OPERATORS = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**"}
+_UNIVERSAL = {
+    "add": "add", "subtract": "sub", "multiply": "mul", "divide": "truediv", "floor_divide": "floordiv",
+    "remainder": "mod", "power": "pow",
+}  # fmt: skip
+_POWER = _arithmetic("**", reflected=False)
 for _name, _method in _methods().items():
     setattr(SymbolicInt, _name, _method)
     setattr(SymbolicFloat, _name, _method)
 for _name in ("and", "or", "xor", "lshift", "rshift"):
-    _operator = f"{_name}_" if _name in ("and", "or") else _name
-    setattr(SymbolicInt, f"__{_name}__", _pinned(_operator))
-    setattr(SymbolicInt, f"__r{_name}__", _pinned(_operator, reflected=True))
-SymbolicInt.__invert__ = _pinned("invert")  # type: ignore[method-assign]
+    _compute = getattr(operator, f"{_name}_" if _name in ("and", "or") else _name)
+    setattr(SymbolicInt, f"__{_name}__", _pinned(_compute))
+    setattr(SymbolicInt, f"__r{_name}__", _pinned(_compute, reflected=True))
+for _name, _method in (("__invert__", _pinned(operator.invert)), ("__index__", _integer)):
+    setattr(SymbolicInt, _name, _method)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dis
 import functools
 import os
@@ -16,7 +17,9 @@ from graphnas.ir.node import Source
 _TORCH = f"{Path(torch.__file__).parent}{os.sep}"  # torchvision beside it is a user's
 _OURS = f"{Path(__file__).parent}{os.sep}"
 
-# Code that does what a user asked for elsewhere: torch, this package, importlib.
+_OF_PYTHON = ("<frozen", contextlib.__file__)
+
+# Code that does what a user asked for elsewhere: torch, this package, importlib, contextlib.
 _INNER: dict[CodeType, bool] = {}
 _BYTECODE: dict[CodeType, bytes] = {}
 _SOURCES: dict[tuple[CodeType, int], Source] = {}
@@ -28,7 +31,7 @@ def caller(frame: FrameType | None) -> FrameType | None:
         code = frame.f_code
         inner = _INNER.get(code)
         if inner is None:
-            inner = _INNER[code] = is_torch(code) or is_ours(code) or code.co_filename.startswith("<frozen")
+            inner = _INNER[code] = is_torch(code) or is_ours(code) or code.co_filename.startswith(_OF_PYTHON)
         if not inner:
             return frame
         frame = frame.f_back

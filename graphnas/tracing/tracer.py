@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import threading
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -12,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from graphnas.errors import TraceError, UnrecordableError, nearest
+from graphnas.errors import TraceError, TraceWarning, UnrecordableError, nearest
 from graphnas.ir.effects import draws, effect, writes_state
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
@@ -26,6 +28,9 @@ from graphnas.tracing.table import Table
 
 # What torch puts around a model, and where it holds that.
 _WRAPPERS = {"OptimizedModule": "_orig_mod", "DataParallel": "module", "DistributedDataParallel": "module"}
+
+# What a trace replaces in torch, and the generators, are those of the whole process.
+_TRACING = threading.RLock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +66,13 @@ class Tracer:
         Raises:
             TraceError: the model cannot be run on the inputs, or does what a graph cannot hold.
         """
-        registry = _registry(model)
-        self._keep_leaves(registry)
-        reserved = registry.paths - {""}
-        faces = interface(model, args, kwargs, reserved)
-        lift, table = self._lifted(registry, faces, reserved, Place())
+        with _TRACING:
+            registry = _registry(model)
+            self._keep_leaves(registry)
+            reserved = registry.paths - {""}
+            faces = interface(model, args, kwargs, reserved)
+            lift, table = self._lifted(registry, faces, reserved, Place())
+        _tell_of_hooks(registry)
         graph = Graph(
             faces.inputs,
             lift.nodes,
@@ -131,9 +138,10 @@ class Tracer:
     def _lifted(
         self, registry: Registry, faces: Interface, reserved: set[str], place: Place
     ) -> tuple[Lift, tuple[Entry, ...]]:
-        lift = Lift(Runs(registry, faces, self.exact, self.opaque).records(), reserved, place)
-        lift.name_joins()
-        return lift, Table(registry, lift.constants, place.path).rows()
+        with _TRACING:
+            lift = Lift(Runs(registry, faces, self.exact, self.opaque).records(), reserved, place)
+            lift.name_joins()
+            return lift, Table(registry, lift.constants, place.path).rows()
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +240,22 @@ def _registry(model: nn.Module) -> Registry:
                 "Call it once on the example inputs, and trace it then."
             )
     return Registry(model)
+
+
+def _tell_of_hooks(registry: Registry) -> None:
+    """A hook on the backward pass is nothing that `forward` does."""
+    hooked = [path or registry.name for path, module in registry.model.named_modules() if _has_backward_hooks(module)]
+    if hooked:
+        warnings.warn(
+            f"the hooks on the backward pass of {', '.join(map(repr, hooked))} are no part of the graph; put them on "
+            "what is built of it",
+            TraceWarning,
+            stacklevel=3,
+        )
+
+
+def _has_backward_hooks(module: nn.Module) -> bool:
+    return bool(module._backward_hooks or module._backward_pre_hooks)
 
 
 def _formals(found: Mapping[tuple[str, int], Mapping[Ref, str]]) -> FrozenDict[tuple[str, int], FrozenDict[Ref, str]]:

@@ -10,6 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from graphnas.codegen.build import build
+from graphnas.ir.graph import Graph
+
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 
@@ -34,6 +37,16 @@ def _same(first: Any, second: Any) -> bool:
     if isinstance(first, Tensor) and isinstance(second, Tensor):
         return first.dtype == second.dtype and torch.equal(first, second)
     return type(first) is type(second) and first == second
+
+
+def emitted(graph: Graph, model: nn.Module) -> nn.Module:
+    """The emitted network, which computes with the parameters and buffers of a model."""
+    network = build(graph, model.state_dict()).train(model.training)
+    for path, module in network.named_modules():
+        for kind in ("_parameters", "_buffers"):
+            held = getattr(model.get_submodule(path), kind)
+            getattr(module, kind).update({name: held[name] for name in getattr(module, kind) if name in held})
+    return network
 
 
 def assert_equal(

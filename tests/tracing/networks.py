@@ -346,3 +346,88 @@ class Recurrent(nn.Module):
         best = out.max(dim=1)
         values, _ = best.values.topk(2, dim=-1)
         return values, best.indices, hidden
+
+
+class TwoResults(nn.Module):
+    """Gives a second result in training only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(6, 6)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        x = self.fc(x)
+        return x, x * 2 if self.training else None
+
+
+class OneMode(nn.Module):
+    """Reads a result that there is in training only, and passes through blocks that return early in evaluation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = TwoResults()
+        self.head = Block()
+        self.dropped = nn.Sequential(Dropped(), Dropped())
+
+    def forward(self, x: Tensor) -> Any:
+        x, auxiliary = self.body(x)
+        if auxiliary is not None:
+            return self.dropped(x), self.head(auxiliary)
+        return self.dropped(x)
+
+
+class Dropped(nn.Module):
+    """A shortcut around a layer that is dropped at random in training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(6, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x + self.fc(x)
+        kept = x.new_empty(x.shape[0], 1).bernoulli_(0.5)
+        return x + self.fc(x) * kept
+
+
+class Given(nn.Module):
+    """Writes results into tensors that it gives."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.ones(6))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        doubled = torch.empty_like(x)
+        first = doubled[0]
+        torch.mul(x, 2, out=doubled)
+        values, places = x.new_empty(x.shape[0]), torch.empty(x.shape[0], dtype=torch.long)
+        torch.max(x, 1, out=(values, places))
+        torch.add(self.mean, 1, out=self.mean)
+        return first + doubled, values * places + self.mean.sum()
+
+
+class Overwritten(nn.Module):
+    """Writes with functions that only write over what is read elsewhere."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        x = x.detach() * 2
+        first = x + 1
+        second = x.copy_(first)
+        third = second.sin()
+        return first, third, second.zero_() + 1, torch.ones(2).fill_(3.0)
+
+
+class Averaged(nn.Module):
+    """Updates a buffer in training, and reads what the update gives there and the buffer in evaluation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(6))
+        self.register_buffer("scale", torch.ones(6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean = self.mean.lerp_(x.mean(0), 0.1) if self.training else self.mean
+        if self.training:
+            return (x - mean) * self.scale.lerp_(x.std(0), 0.1)
+        return (x - mean) * self.scale

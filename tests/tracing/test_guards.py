@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+import functools
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -17,7 +20,6 @@ from graphnas.errors import TraceError
 from graphnas.ir.choice import Apply
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import GUARD, Call, Device, Ref
-from graphnas.tracing.sizes import AskingFloat
 from graphnas.tracing.tracer import Tracer, trace
 from tests.tracing.comparison import same
 from tests.tracing.interpreter import GuardError, Interpreter
@@ -53,7 +55,12 @@ FREE = {  # traced at (2, 6): equal at every batch size, and no guard
     "numel": lambda x: x / x.numel(),
     "square root": lambda x: x / math.sqrt(x.shape[0]),
     "ceil": lambda x: x * math.ceil(x.shape[0] / 4),
+    "chunks by name": lambda x: torch.chunk(dim=1, input=x, chunks=2)[1],
+    "number of sections": lambda x: x.tensor_split(3)[2],
     "float before": lambda x: x * (0.5 * x.shape[0]) + 1.0 / x.size(0) - (2.5 - x.shape[0]) ** 2.0 // x.shape[1],
+    "float of numpy before": lambda x: x * (np.float64(0.5) * x.shape[0]),
+    "float in a container before": lambda x: x * (SETTINGS["ratio"] * x.shape[0]) + math.sqrt(2.0) * x.shape[0],
+    "stride": lambda x: x.t().contiguous().as_strided((6, x.shape[0]), x.t().contiguous().stride()),
     "floor": lambda x: x * math.floor(x.shape[0] / 4),
     "negative": lambda x: x * -x.shape[0],
     "slice": lambda x: x[: x.shape[0] // 2 + 1],
@@ -79,11 +86,41 @@ GUARDED = {  # traced at (2, 6): equal where admitted, refused at (3, 6)
     "parts counted": lambda x: x * len(x.unbind()),
     "last part": lambda x: x.unbind()[-1],
     "data": lambda x: x * 2 if x.shape[0] * x.sum() * 0 + x.shape[0] < 2.5 else x,
+    "truth as an item": lambda x: x * 2 if (x.sum() * 0 + x.shape[0] < 2.5).item() else x,
+    "truths in a list": lambda x: x * 2 if (x[0] * 0 + x.shape[0] < 2.5).tolist()[0] else x,
     "number": lambda x: x * int(x.sum() * 0 + x.shape[0]),
     "list": lambda x: torch.tensor([len(x[:, 0].tolist())]),
     "bits": lambda x: x * (x.shape[0] & 2),
     "largest": lambda x: x * max(x.shape[0], 3),
+    "index into a list": lambda x: x * [1, 2, 3, 4][x.shape[0]],
+    "slice of a tuple": lambda x: x * sum((1, 2, 3, 4)[: x.shape[0]]),
+    "key that is not there": lambda x: x * {3: 1.5}.get(x.shape[0], 2.0),
+    "member that is not there": lambda x: x if x.shape[0] in {3, 5} else -x,
+    "text": lambda x: x * len(f"{x.shape[0]}" + str(x.shape[0]) + f"{x.shape}"),
+    "cached": lambda x: x * doubled(x.shape[0]),
+    "iterator": lambda x: x * len(list(itertools.repeat(1, x.shape[0]))),
+    "bit length": lambda x: x * x.shape[0].bit_length(),
+    "remainder": lambda x: x * pow(x.shape[0], 2, 7),
+    "complex": lambda x: (x * (1j * x.shape[0])).imag,
+    "whole": lambda x: x if (x.shape[0] / 2).is_integer() else -x,
+    "part of a number": lambda x: x * (x.shape[0] / 2).real,
+    "text of a number": lambda x: x * len("%.1f" % (x.shape[0] * 0.5)),
+    "numpy": lambda x: x * float(np.sqrt(x.shape[0]) + np.arange(x.shape[0]).sum() + np.int64(2) * x.shape[0]),
+    "elements of a shape": lambda x: x * x.shape.numel(),
+    "broadcast": lambda x: x + torch.zeros(torch.broadcast_shapes(x.shape, (1, 6))),
+    "sections": lambda x: torch.stack([part.sum() for part in x.tensor_split(x.shape[0])]),
+    "sections by name": lambda x: torch.stack([part.sum() for part in torch.split(tensor=x, split_size_or_sections=1)]),
+    "same size": lambda x: x if x.is_same_size(torch.zeros(2, 6)) else -x,
+    "rows": lambda x: torch.stack([part.sum() for part in x.vsplit(x.shape[0])]),
+    "unsafe parts": lambda x: torch.stack([part.sum() for part in x.unsafe_split(1)]),
 }
+SETTINGS = {"ratio": 0.5}
+
+
+@functools.cache
+def doubled(size: int) -> int:
+    """What is kept for a size."""
+    return size * 2
 
 
 @pytest.mark.parametrize("name", FREE)
@@ -104,6 +141,14 @@ def test_decision_is_guarded(name: str) -> None:
     assert same(Interpreter(graph, model)(x), model(x))
     with pytest.raises(GuardError, match=r"test_guards\.py:\d+"):
         Interpreter(graph, model)(torch.ones(3, 6))
+
+
+def test_layout_in_memory_is_guarded() -> None:
+    model = module(lambda x: x + 1 if x.is_contiguous() else x - 1)
+    graph = trace(model, torch.ones(2, 6))
+    assert same(Interpreter(graph, model)(torch.ones(3, 6)), torch.full((3, 6), 2.0))
+    with pytest.raises(GuardError):
+        Interpreter(graph, model)(torch.ones(6, 2).t())
 
 
 def test_rank_is_guarded() -> None:
@@ -189,6 +234,25 @@ def test_function_that_dispatches_for_itself_is_refused() -> None:
         trace(module(lambda x: doubled(x) - 1), torch.ones(2, 6))
 
 
+@pytest.mark.parametrize(
+    "attempt",
+    [lambda x: x[2], lambda x: F.linear(x, torch.ones(7, 7)), lambda x: torch.from_numpy(ARRAY)],
+    ids=range(3),
+)
+def test_going_on_after_an_error_is_refused(attempt: Callable[[Tensor], Tensor]) -> None:
+    """Whether it is raised depends on the input, or it is the tracer's own."""
+
+    def forward(x: Tensor) -> Tensor:
+        try:
+            return attempt(x)
+        except (RuntimeError, IndexError, TraceError):
+            return x * 2
+
+    with pytest.raises(TraceError, match=r"(goes on after|numpy array)[^\n]*\n  at .*test_guards\.py:\d+"):
+        trace(module(forward), torch.ones(2, 6))
+
+
+ARRAY = np.ones(6)
 WEIGHT = 1.5
 
 
@@ -212,12 +276,34 @@ def scaled(size: int) -> float:
     return 0.75 * size
 
 
-def test_floats_of_a_module_notice_sizes_and_are_plain_again() -> None:
-    model, codes = Ratio(), (Ratio.forward.__code__, scaled.__code__)
+def test_float_before_a_size_leaves_it_symbolic() -> None:
+    model = Ratio()
     graph = trace(model, torch.ones(2, 6))
     assert not guards(graph)
     for batch in (2, 3):
         assert same(Interpreter(graph, model)(torch.ones(batch, 6)), model(torch.ones(batch, 6)))
-    assert type(model.ratio) is type(WEIGHT) is float
-    assert codes == (Ratio.forward.__code__, scaled.__code__)
-    assert all(type(constant) is not AskingFloat for code in codes for constant in code.co_consts)
+
+
+def test_number_that_a_trace_leaves_behind_is_plain() -> None:
+    """What the user's own code keeps works in the next trace and in torch."""
+    kept: list[Any] = []
+
+    def forward(x: Tensor) -> Tensor:
+        kept.append(x.shape[0])
+        return x * kept[0] + torch.zeros(kept[0], 1)
+
+    trace(module(forward), torch.ones(2, 6))
+    assert torch.zeros(kept[0], 3).shape == (2, 3)
+    assert (torch.ones(1) * kept[0]).item() == kept[0] + 0 == 2
+    assert type(kept[0] * 2) is int
+    assert not guards(trace(module(forward), torch.ones(2, 6)))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [torch.Tensor, lambda size: torch.LongTensor([size]), lambda size: torch.FloatTensor([size / 2])],
+    ids=range(3),
+)
+def test_size_given_where_torch_does_not_show_the_call_is_refused(make: Callable[[int], Tensor]) -> None:
+    with pytest.raises(TraceError, match="that the tracer cannot see"):
+        trace(module(lambda x: x * make(x.shape[0]).sum()), torch.ones(2, 6))

@@ -68,7 +68,6 @@ LOOK = {
     "item": lambda model, x: x if x.sum().item() > 0 else -x,
     "mask": lambda model, x: x[x > 0],
     "nonzero": lambda model, x: torch.where(x > 0)[0],
-    "printed": lambda model, x: x * len(str(x)),
     "index": lambda model, x: model.words(x.argmax(1) % 4),
     "gradient": lambda model, x: x.detach().gather(1, x.argmax(1, keepdim=True)),
 }

@@ -19,7 +19,7 @@ from tests.models.mobilenet_v3 import mobilenet_v3_small
 from tests.models.resnet import resnet18
 from tests.models.vit import vit_small
 from tests.tracing import networks
-from tests.tracing.comparison import Arguments, assert_equal, same
+from tests.tracing.comparison import Arguments, assert_equal, emitted, same
 from tests.tracing.interpreter import Interpreter
 
 
@@ -69,6 +69,11 @@ CASES: dict[str, tuple[Callable[[], nn.Module], Callable[[int], Arguments]]] = {
     "branch": (networks.Branch, rows),
     "data class": (networks.Dataclass, lambda batch: (rows(batch)[0], {"scale": 3.0})),
     "recurrent": (networks.Recurrent, rows),
+    "given": (networks.Given, rows),
+    "overwritten": (networks.Overwritten, rows),
+    "averaged": (networks.Averaged, rows),
+    "spectral norm": (lambda: nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Linear(6, 6))), rows),
+    "one mode": (networks.OneMode, rows),
     "sequential": (lambda: nn.Sequential(nn.Linear(6, 6), nn.Sequential(), nn.Dropout(0.5), nn.Linear(6, 1)), rows),
 }
 
@@ -88,6 +93,13 @@ def case(request: pytest.FixtureRequest) -> tuple[nn.Module, Graph, Callable[[in
 def test_graph_equals_model(case: Any, batch: int, training: bool) -> None:
     model, graph, inputs = case
     assert_equal(model, lambda twin: Interpreter(graph, twin), inputs(batch), training)
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["evaluation", "training"])
+@pytest.mark.parametrize("batch", [2, 3])
+def test_emitted_file_equals_model(case: Any, batch: int, training: bool) -> None:
+    model, graph, inputs = case
+    assert_equal(model, lambda twin: emitted(graph, twin), inputs(batch), training)
 
 
 @pytest.mark.parametrize("training", [False, True], ids=["evaluation", "training"])

@@ -6,6 +6,7 @@ import builtins
 import math
 import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,6 @@ class Busy(nn.Module):
             self.fc.weight.mul_(2)
             self.fc.bias.data.add_(1)
         self.fc.weight.requires_grad_(False)
-        self.norm.eval()
         x = x.mul_(2)
         torch.set_grad_enabled(True)
         if self.raises:
@@ -80,6 +80,13 @@ def surroundings() -> Any:
         torch.autocast.__enter__,
         torch.from_numpy,
         torch.manual_seed,
+        torch.set_rng_state,
+        torch.random.set_rng_state,
+        torch.set_default_dtype,
+        torch.inference_mode.__enter__,
+        "set_" in torch.Tensor.__dict__,
+        torch.utils.swap_tensors,
+        torch.broadcast_shapes,
         nn.Module.__setattr__,
         builtins.range,
         [getattr(math, name) for name in dir(math)],
@@ -200,6 +207,38 @@ class Replacing(nn.Module):
         return x * old
 
 
+class Setting(nn.Module):
+    """Changes one of its layers in `forward`, or when its mode is set."""
+
+    def __init__(self, change: Callable[[Any], Any] | None = None) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(6)
+        self.fc = nn.Linear(6, 6)
+        self.dropout = nn.Dropout(0.5)
+        self.change = change
+
+    def train(self, mode: bool = True) -> Setting:
+        super().train(mode)
+        if self.change is None:
+            self.norm.eval()
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.change is not None:
+            self.change(self)
+        return self.dropout(self.fc(self.norm(x)))
+
+
+def called(function: Callable[[Tensor], Any]) -> nn.Module:
+    """A module that calls a function of its input and returns twice the input."""
+    return failing(lambda self, x: (function(x), x * 2)[1])
+
+
+def keep(gradient: Tensor) -> Tensor:
+    """A hook that does nothing."""
+    return gradient
+
+
 ROWS: dict[str, tuple[nn.Module, tuple[Any, ...], tuple[str, ...]]] = {
     "wrong shape": (
         Raising(),
@@ -228,6 +267,11 @@ ROWS: dict[str, tuple[nn.Module, tuple[Any, ...], tuple[str, ...]]] = {
         failing(lambda self, x: x * float(np.random.rand())),
         (torch.zeros(2),),
         ("numpy's random", "torch.rand"),
+    ),
+    "generator of a file": (
+        failing(lambda self, x: x * float(GENERATOR.random())),
+        (torch.zeros(2),),
+        ("test_untouched.GENERATOR", "torch.rand"),
     ),
     "seed": (
         failing(lambda self, x: (torch.manual_seed(1), x + torch.rand(2))[1]),
@@ -265,6 +309,61 @@ ROWS: dict[str, tuple[nn.Module, tuple[Any, ...], tuple[str, ...]]] = {
     "output": (failing(lambda self, x: object()), (torch.zeros(2),), ("returns a object", "data classes")),
     "beside a tensor": (failing(lambda self, x: x[0]), ([torch.zeros(2), 3],), ("has 3 beside tensors",)),
     "no module": (torch.relu, (torch.zeros(2),), ("cannot be traced",)),  # type: ignore[dict-item]
+    "mode of a layer": (
+        Setting(lambda model: model.norm.eval()),
+        (torch.zeros(2, 6),),
+        ("mode of BatchNorm1d is set", "test_untouched.py:"),
+    ),
+    "setting of a layer": (
+        Setting(lambda model: setattr(model.dropout, "p", 0.1)),
+        (torch.zeros(2, 6),),
+        ("attribute 'p' of the layer 'dropout'", "test_untouched.py:"),
+    ),
+    "weight of a layer": (
+        Setting(lambda model: model.fc._parameters.update(weight=model.fc.weight * 2)),
+        (torch.zeros(2, 6),),
+        ("put into 'fc'", "test_untouched.py:"),
+    ),
+    "mode that is kept": (Setting(), (torch.zeros(2, 6),), ("'norm' stays in evaluation", "training loop")),
+    "result given": (
+        called(lambda x: torch.mul(x, 2, out=torch.empty(3))),
+        (torch.zeros(2),),
+        ("out=", "test_untouched.py:"),
+    ),
+    "hook": (called(lambda x: (x * 1).register_hook(keep)), (torch.zeros(2),), ("hook is put", "test_untouched.py:")),
+    "text": (called(lambda x: f"{x.sum():.3f}"), (torch.zeros(2),), ("as text", "test_untouched.py:")),
+    "bytes": (called(lambda x: x.nbytes), (torch.zeros(2),), ("nbytes", "test_untouched.py:")),
+    "memory": (called(lambda x: x.clone().set_(x)), (torch.zeros(2),), ("memory of another", "test_untouched.py:")),
+    "swapped": (
+        called(lambda x: torch.utils.swap_tensors(x, torch.zeros(2))),
+        (torch.zeros(2),),
+        ("swapped", "test_untouched.py:"),
+    ),
+    "default dtype": (
+        called(lambda x: torch.set_default_dtype(torch.float64)),
+        (torch.zeros(2),),
+        ("default dtype", "test_untouched.py:"),
+    ),
+    "generator state": (
+        called(lambda x: torch.set_rng_state(torch.get_rng_state())),
+        (torch.zeros(2),),
+        ("seeded inside", "test_untouched.py:"),
+    ),
+    "inference mode": (
+        called(lambda x: torch.inference_mode().__enter__()),
+        (torch.zeros(2),),
+        ("inference mode", "test_untouched.py:"),
+    ),
+    "hooks of the backward pass": (
+        called(lambda x: torch.autograd.graph.saved_tensors_hooks(keep, keep).__enter__()),
+        (torch.zeros(2),),
+        ("backward pass", "test_untouched.py:"),
+    ),
+    "memory shared by dlpack": (
+        called(lambda x: torch.utils.dlpack.from_dlpack(torch.utils.dlpack.to_dlpack(x.detach())) * 2),
+        (torch.zeros(2),),
+        ("made from an earlier one", "test_untouched.py:"),
+    ),
     "gradients left off": (
         failing(lambda self, x: (torch.set_grad_enabled(False), x + 1)[1]),
         (torch.zeros(2),),
@@ -300,6 +399,19 @@ def test_autocast_inside_is_refused() -> None:
         trace(failing(forward), torch.zeros(2, 2))
 
 
+class Settings:
+    """A plain object that a module holds."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.mean: Tensor | None = None
+        self.steps = [0]
+
+
+CALLS = [0]
+GENERATOR = np.random.default_rng(0)
+
+
 class Remembering(nn.Module):
     """Keeps something from call to call."""
 
@@ -311,6 +423,7 @@ class Remembering(nn.Module):
         self.key: Tensor | None = None
         self.mask: Tensor | None = None
         self.calls = 0
+        self.settings = Settings()
         self.keep = keep
 
     def forward(self, x: Tensor) -> Tensor:
@@ -342,6 +455,27 @@ def alternate(model: Any, x: Tensor) -> Tensor:
     return -x if model.calls % 2 else x
 
 
+def count_in_settings(model: Any, x: Tensor) -> Tensor:
+    model.settings.calls += 1
+    return x * model.settings.calls
+
+
+def count_in_a_list(model: Any, x: Tensor) -> Tensor:
+    model.settings.steps[0] += 1
+    return x * model.settings.steps[0]
+
+
+def count_in_the_file(model: Any, x: Tensor) -> Tensor:
+    CALLS[0] += 1
+    return x * CALLS[0]
+
+
+def keep_the_first(model: Any, x: Tensor) -> Tensor:
+    if model.settings.mean is None:
+        model.settings.mean = x.mean()
+    return x * model.settings.mean
+
+
 def keep_mask(model: Any, x: Tensor) -> Tensor:
     if model.mask is None:
         model.mask = torch.ones(x.shape[1], x.shape[1]).tril()
@@ -357,16 +491,23 @@ def keep_last(model: Any, x: Tensor) -> Tensor:
 
 @pytest.mark.parametrize(
     ("keep", "name"),
-    [(append, "keys"), (append_nested, "named"), (concatenate, "key"), (count, "calls"), (alternate, "calls")],
+    [
+        *((append, r"0\.keys"), (append_nested, r"0\.named"), (concatenate, r"0\.key"), (count, r"0\.calls")),
+        *((alternate, r"0\.calls"), (count_in_settings, r"settings\.calls"), (count_in_a_list, r"settings\.steps")),
+        *((count_in_the_file, r"tests\.tracing\.test_untouched\.CALLS"), (keep_the_first, r"settings\.mean")),
+    ],
 )
 def test_memory_of_earlier_calls_is_refused(keep: Any, name: str) -> None:
     model = nn.Sequential(Remembering(keep))
     before = photograph(model)
+    held = dict(vars(model[0].settings), steps=[0])
     with pytest.raises(
-        TraceError, match=rf"the attribute '0\.{name}' keeps .*\n  at tests/tracing/test_untouched\.py:\d+,"
+        TraceError, match=rf"the attribute '{name}' keeps .*\n  at tests/tracing/test_untouched\.py:\d+,"
     ):
         Tracer(opaque="error").trace(model, torch.randn(2, 6))
     assert photograph(model) == before
+    assert vars(model[0].settings) == held
+    assert CALLS == [0]
 
 
 @pytest.mark.parametrize("keep", [keep_mask, keep_last])
@@ -375,3 +516,22 @@ def test_what_is_kept_but_changes_nothing_is_traced(keep: Any) -> None:
     before = photograph(model)
     assert trace(model, torch.randn(2, 6)).nodes
     assert photograph(model) == before
+
+
+def test_models_are_traced_in_threads_and_run_beside() -> None:
+    model, x = networks.Block(), torch.randn(2, 6)
+    expected, graph = model(x), trace(model, x)
+    surrounded = surroundings()
+
+    def work(place: int) -> bool:
+        for _ in range(10):
+            if place % 2:
+                if trace(model if place == 1 else networks.Block(), x) != graph:
+                    return False
+            elif not torch.equal(model(x), expected) or type(x.shape[0]) is not int:
+                return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(work, range(4)))
+    assert surroundings()[:10] == surrounded[:10]

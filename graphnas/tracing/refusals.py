@@ -1,0 +1,54 @@
+"""What a graph cannot hold, said once: also to a model that catches errors."""
+
+from __future__ import annotations
+
+from graphnas.errors import TraceError, UnrecordableError
+from graphnas.ir.node import Source
+from graphnas.tracing.record import ModuleCall
+
+
+class Refusals:
+    """What was refused in a run, and what torch refused in it.
+
+    Attributes:
+        first: the error that a model may have caught, and gone on after.
+    """
+
+    def __init__(self) -> None:
+        self.first: TraceError | None = None
+        self._raised: tuple[Exception, Source | None, ModuleCall] | None = None
+
+    def refuse(
+        self, what: str, remedy: str, where: Source | None, call: ModuleCall, path: str | None = None
+    ) -> TraceError:
+        """The error that says where the user's code did what cannot be recorded, in a call or the module at `path`."""
+        made = _error(what, remedy, where, call, path)
+        self.first = self.first or made
+        return made
+
+    def raised(self, error: Exception, where: Source | None, call: ModuleCall) -> None:
+        """A torch function or layer has raised; whether it does depends on what it is given."""
+        self._raised = (error, where, call)
+
+    def check(self) -> None:
+        """The model has come to its end.
+
+        Raises:
+            TraceError: it has caught what was raised on the way.
+        """
+        if self.first is not None:
+            raise self.first
+        if self._raised is not None:
+            error, where, call = self._raised
+            raise _error(
+                f"the model goes on after {type(error).__name__}, which torch raises for some inputs only",
+                "Ask for the condition instead, as in `if x.shape[0] > 2`.",
+                where,
+                call,
+            ) from error
+
+
+def _error(what: str, remedy: str, where: Source | None, call: ModuleCall, path: str | None = None) -> TraceError:
+    module = f"module {call.path!r} ({call.type})" if call.path else f"the model {call.type}"
+    message = f"{what}\n  at {where}, in {module}. {remedy}"
+    return UnrecordableError(message, call.path if path is None else path, what, where)
