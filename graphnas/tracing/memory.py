@@ -23,12 +23,14 @@ class Kept:
     """An attribute that a run has left with another content.
 
     Attributes:
-        name: of the attribute, after the path of its module.
+        name: of the attribute, after the path of its module or the name of its file.
         source: where it was set, if it was set and not filled.
+        module: the path of its module; None if it is held beside the modules.
     """
 
     name: str
     source: Source | None
+    module: str | None = None
 
 
 def kept(registry: Registry, snapshot: Snapshot, around: Surroundings, record: Record) -> tuple[Kept, ...]:
@@ -38,7 +40,7 @@ def kept(registry: Registry, snapshot: Snapshot, around: Surroundings, record: R
     """
     paths = {id(module): path for path, module in registry.model.named_modules()}
     found = tuple(
-        Kept(f"{paths[id(module)]}.{name}".lstrip("."), record.assigned.get((id(module), name)))
+        Kept(f"{paths[id(module)]}.{name}".lstrip("."), record.assigned.get((id(module), name)), paths[id(module)])
         for module, name, before in snapshot.changes()
         if registry.layer(module) is None and _remembers(module.__dict__.get(name), before, record.known)
     )

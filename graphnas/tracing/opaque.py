@@ -129,6 +129,8 @@ def _differences(first: nn.Module, second: nn.Module, path: str) -> Iterator[str
     if type(first) is not type(second):
         yield path or "its class"
         return
+    if first._forward_hooks or first._forward_pre_hooks:
+        yield f"{path}hooks"
     for group in ("_parameters", "_buffers"):
         ours, theirs = getattr(first, group), getattr(second, group)
         if list(ours) != list(theirs):

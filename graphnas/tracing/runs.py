@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import nn
 
 from graphnas.errors import GraphNASError, TraceError, UnrecordableError
 from graphnas.ir import targets
-from graphnas.tracing import sources
+from graphnas.tracing import patches, sources
 from graphnas.tracing.interface import Interface
 from graphnas.tracing.memory import Kept, difference, kept
 from graphnas.tracing.modules import Registry
@@ -140,7 +142,7 @@ class Runs:
         raise UnrecordableError(
             f"{what}\n  at {place}, in the model {self._registry.name}. "
             "A graph has no such memory: take it as an input and return it, or hold it in a buffer of fixed shape.",
-            found.name.rpartition(".")[0],
+            self._changer(self._is_changed(found), first.training) if found.module is None else found.module,
             what,
             found.source or (step.source if step else None),
         ) from cause
@@ -160,16 +162,44 @@ class Runs:
             raise recorder.refusals.first or self._failure(recorder, error, training) from error
         finally:
             recorder.finished = True
-        for generator in (*self._snapshot.foreign_draws(), *self._around.draws()):
-            raise TraceError(
-                f"the model {self._registry.name} draws from {generator}, which a graph cannot repeat\n"
-                "  Draw with torch, as in torch.rand(())."
+        for generator in self._draws():
+            path = self._changer(lambda: any(True for _ in self._draws()), training)
+            what = f"module {path!r} draws from {generator}" if path else f"the model draws from {generator}"
+            raise UnrecordableError(
+                f"{what}, which a graph cannot repeat\n  in {self._registry.name}. Draw with torch: torch.rand(()).",
+                path,
+                what,
+                None,
             )
         return record
 
+    def _draws(self) -> Iterator[str]:
+        """The generators beside torch's that have been drawn from."""
+        yield from self._snapshot.foreign_draws()
+        yield from self._around.draws()
+
+    def _is_changed(self, found: Kept) -> Callable[[], bool]:
+        return lambda: any(name == found.name for name, _, _ in self._around.changes())
+
+    def _changer(self, changed: Callable[[], bool], training: bool) -> str:
+        """The innermost module in whose call something comes to be changed; "" for the model itself."""
+        found: list[str] = []
+        original = nn.Module.__call__
+
+        def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            before = bool(found) or changed()
+            result = original(module, *args, **kwargs)
+            if not before and not found and changed():
+                found.append(self._registry.path(module, "") or "")
+            return result
+
+        with patches.replaced(nn.Module, "__call__", call):
+            self._runs(training)
+        return found[0] if found else ""
+
     def _runs(self, training: bool) -> bool:
         """Whether the model runs on the example inputs while nobody records it."""
-        self._snapshot.restore()
+        self._restore()
         self._snapshot.seed()
         args, kwargs, _ = self._faces.fresh()
         self._registry.model.train(training)

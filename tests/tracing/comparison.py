@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -75,6 +76,7 @@ def assert_equal(
 def _run(call: Callable[..., Any], model: nn.Module, arguments: Arguments) -> tuple[Any, dict[str, Tensor]]:
     args, kwargs = copy.deepcopy(arguments)
     torch.manual_seed(5)
+    random.seed(5)
     output = call(*args, **kwargs)
     losses = [leaf.sum() for leaf in leaves(output) if isinstance(leaf, Tensor) and leaf.requires_grad]
     if losses:

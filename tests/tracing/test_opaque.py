@@ -38,6 +38,7 @@ MODULES: dict[str, tuple[Callable[[], nn.Module], str, str]] = {
     "several": (lambda: whole.Net(whole.Reading()), "inner.several", "numpy"),
     "writing": (lambda: whole.Net(whole.Around()), "inner", "writes to what it does not hold"),
     "tied": (whole.Tied, "inner", "numpy"),
+    "layer drop": (lambda: whole.Net(nn.Sequential(whole.LayerDrop(), nn.Tanh())), "inner.0", "Python's random"),
     "plain numbers": (lambda: whole.Net(whole.Given()), "inner.choosy", "only while it is recorded"),
 }
 
@@ -111,6 +112,21 @@ def test_modules_are_kept_whole_on_request() -> None:
         Tracer(leaf=("iner",)).trace(model, rows(4))
     with pytest.raises(TraceError, match="give a tuple"):
         Tracer(leaf="inner")
+
+
+def test_what_counts_beside_the_modules_is_found() -> None:
+    model = whole.Net(nn.Sequential(nn.Tanh(), whole.Telling()))
+    with pytest.warns(OpaqueWarning, match=r"module 'inner\.1' \(Telling\) stays one layer"):
+        graph = trace(model, rows(4))
+    assert whole.CALLS == [0]
+    assert "CALLS" in graph.entries["inner.1"].opaque.reason  # type: ignore[union-attr]
+
+
+def test_hooks_are_not_lost() -> None:
+    inner = whole.Numpy(6)
+    inner.lin.register_forward_hook(lambda module, args, output: output * 2)
+    with pytest.warns(OpaqueWarning, match=r"another module: lin\.hooks differs"):
+        trace(whole.Net(inner), rows(4))
 
 
 # ---------------------------------------------------------------- rules

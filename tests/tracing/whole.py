@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from typing import Any
 
 import numpy as np
@@ -121,6 +122,28 @@ class Unknown(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.tensor(x.detach().numpy()) * self.weight
+
+
+class LayerDrop(nn.Module):
+    """Python decides by a random number whether a layer is left out in training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lin = nn.Linear(6, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x if self.training and random.random() < 0.5 else self.lin(x)
+
+
+CALLS = [0]
+
+
+class Telling(nn.Module):
+    """Counts its calls in a variable of the file."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        CALLS[0] += 1
+        return x * CALLS[0]
 
 
 class Choosy(nn.Module):
