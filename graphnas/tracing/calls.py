@@ -31,12 +31,12 @@ _CONSTANT_METHODS = frozenset((
     "get_default_dtype", "get_default_device", "is_autocast_enabled", "is_inference_mode_enabled",
     "has_torch_function", "is_anomaly_enabled", "_has_compatible_shallow_copy_type", "device",
 ))  # fmt: skip
+_TEXTS = ("__repr__", "__str__", "__format__")
 # Functions that a graph cannot hold: what they do, and what to do instead.
 _REFUSED = {
     "register_hook": ("a hook is put on a gradient", "Register hooks on the model from outside."),
     **dict.fromkeys(
-        ("__repr__", "__str__", "__format__"),
-        ("the values of a tensor are written as text", "Leave out what prints tensors."),
+        _TEXTS, ("the values of a tensor are written as text that is no message", "Compute with tensors alone.")
     ),
     **dict.fromkeys(("nbytes", "_version"), ("{} of a tensor is read", "Compute with its sizes.")),
 }
@@ -165,7 +165,9 @@ def _told(recorder: Recorder, name: str) -> TraceError:
 
 def _unwanted(
     recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType
-) -> None:
+) -> Any:
+    if function.__name__ in _TEXTS and sources.is_message(frame):
+        return function(*args, **kwargs)
     raise _told(recorder, function.__name__)
 
 

@@ -14,6 +14,7 @@ import torch
 
 from graphnas.ir.choice import FUNCTIONS, Apply, Expr
 from graphnas.ir.node import Arg
+from graphnas.tracing import sources
 
 
 class Listener(Protocol):
@@ -253,6 +254,14 @@ def _array(self: Any, *args: Any, **kwargs: Any) -> Any:
     return sys.modules["numpy"].array(pin(self), *args, **kwargs)
 
 
+def _text(function: Callable[..., str]) -> Callable[..., str]:
+    def method(self: Any, *args: Any) -> str:
+        told = self.listener.listening and sources.is_message(sys._getframe(1))
+        return function(self.value if told else pin(self), *args)
+
+    return method
+
+
 def _methods() -> dict[str, Callable[..., Any]]:
     found: dict[str, Callable[..., Any]] = {}
     for method, name in _OPERATORS.items():
@@ -267,7 +276,7 @@ def _methods() -> dict[str, Callable[..., Any]]:
     found |= {"__divmod__": lambda self, other: (self // other, self % other)}
     found |= {"__rdivmod__": lambda self, other: (other // self, other % self)}
     found |= {"__int__": _integer, "__float__": lambda self: float(pin(self)), "__pos__": lambda self: self}
-    found |= {f"__{name}__": _pinned(function) for name, function in (("str", str), ("repr", repr), ("format", format))}
+    found |= {f"__{name}__": _text(function) for name, function in (("str", str), ("repr", repr), ("format", format))}
     found |= {"__array_ufunc__": _universal, "__array__": _array}
     found |= {"__copy__": lambda self: self, "__deepcopy__": lambda self, memo: self}
     found |= {"__reduce_ex__": lambda self, protocol: (type(plain(self)), (plain(self),))}

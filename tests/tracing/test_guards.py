@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import itertools
+import logging
 import math
 from collections.abc import Callable
 from typing import Any
@@ -50,9 +51,18 @@ def unpack(x: Tensor) -> Tensor:
     return first + second
 
 
+def tell(x: Tensor) -> Tensor:
+    torch._assert(True, f"expected (batch, features), got {x.shape} and {x.shape[0]:>4}")
+    logging.getLogger(__name__).debug("given %s", x.shape[0])
+    logger.debug(f"{x.size(0)} rows: {x.shape[0]!s}, {x}")
+    return x + 1
+
+
+logger = logging.getLogger(__name__)
 FREE = {  # traced at (2, 6): equal at every batch size, and no guard
     "shape arithmetic": lambda x: x.reshape(x.shape[0] * 2, x.shape[1] // 2) / x.size(0),
     "numel": lambda x: x / x.numel(),
+    "texts of messages": tell,
     "square root": lambda x: x / math.sqrt(x.shape[0]),
     "ceil": lambda x: x * math.ceil(x.shape[0] / 4),
     "chunks by name": lambda x: torch.chunk(dim=1, input=x, chunks=2)[1],
