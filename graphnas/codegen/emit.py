@@ -180,7 +180,7 @@ class _Emission:
         if arch is not None:
             decisions = json.dumps(dict(arch), default=str)
             yield from textwrap.wrap(f"Architecture: {decisions}", 97, initial_indent="# ", subsequent_indent="#   ")
-        needed = sorted({*self._foreign(), *self._outside.needs})
+        needed = sorted({*self._foreign(), *self._outside.needs, *self._registering()})
         if needed:
             yield f"# Needs beyond torch: {', '.join(needed)}."
 
@@ -194,6 +194,12 @@ class _Emission:
         own = ("torch.", "operator.", "math.")
         return sorted({name.rpartition(".")[0] for name in names if not name.startswith(own)})
 
+    def _registering(self) -> list[str]:
+        """The packages that register operators that the network calls."""
+        called = [node.op.target for node in self._graph.nodes if isinstance(node.op, Call)]
+        spaces = {name.split(".")[2] for name in called if name.startswith("torch.ops.")}
+        return sorted(spaces - {"aten", "prims", "prim"})
+
     def _imports(self, text: str, helpers: list[list[str]]) -> list[str]:
         all_text = text + "".join(line for block in helpers for line in block)
         standard = [f"import {name}" for name in ("base64", "math", "operator", "zlib") if f"{name}." in all_text]
@@ -202,6 +208,7 @@ class _Emission:
         lines = ["import torch"] if "torch." in all_text else []
         lines += ["import torch.nn.functional as F"] if "F." in all_text else []
         lines += [f"import {name}" for name in self._foreign()]
+        lines += [f"import {name}  # noqa: F401 (registers torch.ops.{name})" for name in self._registering()]
         lines += ["from torch import nn"]
         for line in self._outside.imports:
             own = lines if line.split()[1].partition(".")[0] not in sys.stdlib_module_names else standard

@@ -104,7 +104,7 @@ def _run(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None = N
 
 
 def _call(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
-    target = names.functions().get(function)
+    target = names.functions().get(function) or names.operator_name(function)
     if target is None:
         raise _refused(recorder, function)
     if kwargs.get("out") is not None:

@@ -51,6 +51,27 @@ def functions() -> dict[Callable[..., Any], str]:
 
 
 @functools.cache
+def operator_name(function: Any) -> str | None:
+    """The name of an operator that a library has registered, `torch.ops.torchvision.nms`.
+
+    Returns:
+        None for anything else, and for operators that draw, or whose results share memory with what they are given.
+    """
+    if not isinstance(function, torch._ops.OpOverloadPacket | torch._ops.OpOverload):
+        return None
+    packet = function if isinstance(function, torch._ops.OpOverloadPacket) else function.overloadpacket
+    for name in packet.overloads():
+        overload = getattr(packet, name)
+        schema = overload._schema
+        if torch.Tag.nondeterministic_seeded in overload.tags or any(
+            item.alias_info is not None for item in (*schema.arguments, *schema.returns)
+        ):
+            return None
+    name = packet._qualified_op_name.replace("::", ".")
+    return f"torch.ops.{name}" if packet is function else f"torch.ops.{name}.{function._overloadname}"
+
+
+@functools.cache
 def constant_name(value: Any) -> str:
     """The dotted name of a dtype, layout or memory format: `torch.float32`."""
     return str(value)

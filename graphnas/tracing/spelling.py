@@ -17,8 +17,8 @@ _COMPARED = {"lt": "lt", "le": "le", "gt": "gt", "ge": "ge", "eq": "eq", "ne": "
 
 
 def hint(target: str) -> str:
-    """What a call of a function is called: `add` for `torch.Tensor.__radd__`."""
-    name = target.rpartition(".")[2]
+    """What a call of a function is called: `add` for `torch.Tensor.__radd__`, `nms` for `torch.ops.vision.nms.out`."""
+    name = target.split(".")[3] if target.startswith("torch.ops.") else target.rpartition(".")[2]
     bare = name.strip("_")
     if name.startswith("__"):
         for prefix in ("r", "i"):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -147,6 +148,58 @@ def test_it_is_swapped_and_skipped_like_a_layer() -> None:
             arch = {"inner": original, "act": act, "inner.skip": True}
             supernet, child = build(space, weights).eval(), build(specialize(space, arch), weights).eval()
             assert torch.equal(supernet(rows(3), plan=arch), child(rows(3)))
+
+
+# ---------------------------------------------------------------- operators of libraries
+@torch.library.custom_op("graphnas_tests::tripled", mutates_args=())
+def tripled(x: Tensor) -> Tensor:
+    """An operator with a backward of its own."""
+    return x * 3
+
+
+@torch.library.custom_op("graphnas_tests::overwrite", mutates_args=("x",))
+def overwrite(x: Tensor) -> None:
+    """An operator that writes."""
+    x.zero_()
+
+
+tripled.register_fake(torch.empty_like)
+tripled.register_autograd(lambda context, gradient: gradient * 5)
+
+
+class Registered(nn.Module):
+    """Calls an operator, and of another one an overload."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.ops.graphnas_tests.tripled(x)
+        return torch.ops.graphnas_tests.tripled.default(y) + torch.ops.aten.neg(x)
+
+
+def test_operator_of_a_library_is_called_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = nn.Sequential(nn.Linear(6, 6), Registered())
+    graph = trace(model, rows(4))
+    verify(graph, allow=("torch.ops.graphnas_tests", "torch.ops.graphnas_tests.tripled", "torch.ops.aten"))
+    assert [node.name for node in graph.nodes[1:4]] == ["1.tripled", "1.tripled_1", "1.neg"]
+    text = emit(graph)
+    assert "# Needs beyond torch: graphnas_tests." in text
+    assert "import graphnas_tests  # noqa: F401" in text
+    monkeypatch.setitem(sys.modules, "graphnas_tests", ModuleType("graphnas_tests"))
+    assert_equal(model, lambda twin: _built(graph, twin), ((rows(3),), {}), True)
+
+
+def test_operator_that_writes_is_refused() -> None:
+    model = nn.Sequential(nn.Linear(6, 6), Overwriting())
+    with pytest.warns(OpaqueWarning, match="graphnas_tests.* is called, which a graph cannot name"):
+        trace(model, rows(4))
+
+
+class Overwriting(nn.Module):
+    """Calls an operator that writes."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x.clone()
+        torch.ops.graphnas_tests.overwrite(y)
+        return y + x
 
 
 # ---------------------------------------------------------------- files
