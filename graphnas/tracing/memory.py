@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from graphnas.ir.node import Arg, Size, Source, transform
+from graphnas.ir.node import Arg, Ref, Size, Source, transform
 from graphnas.tracing.modules import Registry
 from graphnas.tracing.record import ModuleCall, Record, Step, Value, values_read
 from graphnas.tracing.sizes import Symbolic
@@ -114,12 +116,20 @@ def _plain(step: Step) -> Arg:
     return (step.op, transform(step.args, _leaf), [(key, transform(arg, _leaf)) for key, arg in step.kwargs.items()])
 
 
+def _digest(tensor: Tensor) -> str:
+    with torch._C.DisableTorchFunction():
+        content = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+    return f"{tensor.dtype} {tuple(tensor.shape)} {hashlib.sha256(content).hexdigest()}"
+
+
 def _leaf(leaf: Any) -> Any:
     match leaf:
+        case Value(step=None, origin="constant"):
+            return Ref(_digest(leaf.content))  # the same values under another name are the same
         case Value(step=None):
-            return (leaf.origin, leaf.name)
+            return Ref(f"{leaf.origin} {leaf.name}")
         case Value(step=Step(position=position)):
-            return (position, leaf.item)
+            return Ref(str(position), leaf.item)
         case Size():
             return (_leaf(leaf.of), leaf.dim)
     return leaf
