@@ -100,7 +100,7 @@ def _parameter(data: Json, where: str) -> Parameter:
 
 
 def _entry(data: Json, where: str, choices: Choices) -> Entry:
-    found = fields(data, where, ("path", "kind"), ("type", "config", "frozen", "same_as"))
+    found = fields(data, where, ("path", "kind"), ("type", "config", "frozen", "same_as", "initial"))
     return Entry(
         text(found["path"], f"{where}.path"),
         text(found["kind"], f"{where}.kind"),
@@ -108,7 +108,19 @@ def _entry(data: Json, where: str, choices: Choices) -> Entry:
         _settings(found.get("config", {}), f"{where}.config", choices),
         sequence(found.get("frozen", []), f"{where}.frozen", text),
         text(found.get("same_as", ""), f"{where}.same_as"),
+        _initial(found.get("initial", {}), f"{where}.initial"),
     )
+
+
+def _initial(data: Json, where: str) -> FrozenDict[str, tuple[Node, ...]]:
+    if type(data) is not dict:
+        refuse(f"{shown(data)} is not an object", where, "Expected steps by the names of tensors.")
+    return FrozenDict({name: sequence(steps, f"{where}.{name:.100}", _step) for name, steps in data.items()})
+
+
+def _step(data: Json, where: str) -> Node:
+    found = fields(data, where, ("name", "op"), ("args", "kwargs"))
+    return _node(found, where, {})
 
 
 def _formals(data: Json, choices: Choices) -> Formals:

@@ -109,6 +109,7 @@ ENTER_GRAD_MODE = "graphnas.enter_grad_mode"  # (enabled,): the nodes up to the 
 EXIT_GRAD_MODE = "graphnas.exit_grad_mode"
 ALIAS = "graphnas.alias"  # (value,): a module returned what it was given
 SET_DATA = "graphnas.set_data"  # (tensor, value): `tensor.data = value`
+UNRECORDED = "graphnas.unrecorded"  # (reason, where): how a tensor starts could not be written down
 MERGES = {"sum": "graphnas.sum", "mean": "graphnas.mean", "concat": "graphnas.concat"}  # a closed `Choose` of several
 # Tensor attributes that are read, not called: `Call("torch.Tensor.T")` is written `x.T`.
 ATTRIBUTES = frozenset(
@@ -241,6 +242,8 @@ class Entry:
             opaque module "reason", "file", "line".
         frozen: names of the layer's parameters that want no gradient.
         same_as: the path of the earlier entry that this one is (tied weights, shared modules).
+        initial: how a tensor starts where torch's layer does not start it so; see `graphnas.ir.initial`. Its keys are
+            the names of a layer's tensors, or "" for the tensor of the row itself.
     """
 
     path: str
@@ -249,6 +252,7 @@ class Entry:
     config: FrozenDict[str, Arg] = field(default_factory=FrozenDict)
     frozen: tuple[str, ...] = ()
     same_as: str = ""
+    initial: FrozenDict[str, tuple[Node, ...]] = field(default_factory=FrozenDict)
 
 
 # ---------------------------------------------------------------- walking argument trees
