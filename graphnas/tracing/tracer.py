@@ -14,9 +14,11 @@ from graphnas.ir.effects import draws, effect, writes_state
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import Arg, Entry, Frame, Node, Ref, refs_in
+from graphnas.tracing.initialization import with_starts
 from graphnas.tracing.interface import Interface, interface
 from graphnas.tracing.lift import Lift, Place
 from graphnas.tracing.modules import Registry
+from graphnas.tracing.recording import made, named, paused
 from graphnas.tracing.runs import Runs
 from graphnas.tracing.table import Table
 
@@ -32,17 +34,20 @@ class Tracer:
 
     exact: bool = False
 
-    def trace(self, model: nn.Module, *args: Any, **kwargs: Any) -> Graph:
+    def trace(self, model: nn.Module | str, *args: Any, **kwargs: Any) -> Graph:
         """The graph of a model; the model is left exactly as it was.
 
         Args:
-            model: any module, a `torch.fx.GraphModule` too.
+            model: any module, a `torch.fx.GraphModule` too; or "package.module:factory", which names what builds the
+                model, so that it is recorded how its parameters start.
             *args: example inputs of its `forward`.
             **kwargs: example inputs by keyword.
 
         Raises:
             TraceError: the model cannot be run on the inputs, or does what a graph cannot hold.
         """
+        if isinstance(model, str):
+            model = made(named(model), model)
         registry = _registry(model)
         reserved = registry.paths - {""}
         faces = interface(model, args, kwargs, reserved)
@@ -77,7 +82,8 @@ class Tracer:
         if layer is not None:
             name = f"{path}@{call}" if call else path
             node = Node(name, replace(layer, path=path), refs, scope=scope)
-            return Alternative((node,), Ref(name), Table(registry, {}, path).rows(), FrozenDict(), faces)
+            rows = with_starts(Table(registry, {}, path).rows(), registry, path)
+            return Alternative((node,), Ref(name), rows, FrozenDict(), faces)
         frames = (*scope, Frame(path, registry.class_name(module), call))
         named = {item.name: ref for item, ref in zip(faces.inputs, refs, strict=True)}
         lift, table = self._lifted(registry, faces, reserved, Place(path, frames, call, taken, named))
@@ -89,9 +95,10 @@ class Tracer:
     def _lifted(
         self, registry: Registry, faces: Interface, reserved: set[str], place: Place
     ) -> tuple[Lift, tuple[Entry, ...]]:
-        lift = Lift(Runs(registry, faces, self.exact).records(), reserved, place)
-        lift.name_joins()
-        return lift, Table(registry, lift.constants, place.path).rows()
+        with paused():
+            lift = Lift(Runs(registry, faces, self.exact).records(), reserved, place)
+            lift.name_joins()
+            return lift, with_starts(Table(registry, lift.constants, place.path).rows(), registry, place.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +120,12 @@ class Alternative:
     interface: Interface
 
 
-def trace(model: nn.Module, *args: Any, **kwargs: Any) -> Graph:
+def trace(model: nn.Module | str, *args: Any, **kwargs: Any) -> Graph:
     """The graph of a model, which is left exactly as it was; `Tracer` has the options.
 
     Args:
-        model: any module, a `torch.fx.GraphModule` too.
+        model: any module, a `torch.fx.GraphModule` too; or "package.module:factory", which names what builds the model,
+            so that it is recorded how its parameters start; see also `recording`.
         *args: example inputs of its `forward`.
         **kwargs: example inputs by keyword.
 
