@@ -106,12 +106,11 @@ def _copied(steps: list[Node], shape: tuple[int, ...]) -> list[Node]:
 
 def _created(steps: list[Node], shape: tuple[int, ...]) -> list[Node]:
     """A tensor that is made and copied, or made, multiplied and copied, is filled instead."""
-    match steps:
-        case [*before, made, Node(op=Call(target=copy), args=(tensor, Ref(name=name, item=())))]:
-            if copy == _COPY and name == made.name:
-                filled = _as_filling(made, tensor, shape)
-                if filled is not None:
-                    return _read(before, [filled])
+    for place, (made, copied) in enumerate(itertools.pairwise(steps)):
+        if _target(copied) == _COPY and copied.args == (Ref(TENSOR), Ref(made.name)):
+            filled = _as_filling(made, copied.args[0], shape)
+            if filled is not None:
+                return _read(steps[:place], [filled, *steps[place + 2 :]])
     match steps:
         case [made, scaled, Node(op=Call(target=copy), args=(tensor, Ref(name=name, item=())))]:
             factor = _factor(scaled, Ref(made.name), _MULTIPLIED, _DIVIDED)
