@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import linecache
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from graphnas.codegen.emit import emit
 from graphnas.codegen.inherit import slice_like
+from graphnas.codegen.starting import has_starts
 from graphnas.errors import EmitError
 from graphnas.ir.graph import Graph
+from graphnas.ir.initial import is_recorded
 from graphnas.ir.storing import digest
 from graphnas.ir.verify import foreign, verify
 
@@ -36,15 +38,22 @@ def build(graph: Graph, weights: Mapping[str, Tensor] | None = None, guards: boo
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
     namespace: dict[str, Any] = {"__name__": f"graphnas_{graph.name}"}
     exec(compile(source, name, "exec"), namespace)
-    network: nn.Module = namespace["build"]()
     check_starts(graph, weights or {})
+    network: nn.Module = namespace[graph.name]()
+    if has_starts(graph) and (weights is None or not weights.keys() >= network.state_dict().keys()):
+        network.init_weights()  # type: ignore[operator]
     if weights is not None:
-        inherit(network, weights)
+        inherit(network, weights, started(graph))
     return network
 
 
-def inherit(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
+def inherit(network: nn.Module, weights: Mapping[str, Tensor], started: Collection[str] = ()) -> None:
     """Copies weights into a network, by path.
+
+    Args:
+        network: whose tensors are overwritten.
+        weights: by path.
+        started: paths of tensors that have a start where the weights do not have them.
 
     Raises:
         EmitError: part of a layer's tensors is missing, or one cannot be cut to its shape.
@@ -52,7 +61,8 @@ def inherit(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
     with torch.no_grad():
         for name, tensor in network.state_dict(keep_vars=True).items():
             if name not in weights:
-                _check_missing(name, network, weights)
+                if name not in started:
+                    _check_missing(name, network, weights)
                 continue
             try:
                 _copy(weights[name], tensor)
@@ -76,12 +86,24 @@ def _check_missing(name: str, network: nn.Module, weights: Mapping[str, Tensor])
         raise EmitError(f"the weights have no {name!r}, although they have other tensors of {owner or 'the root'!r}")
 
 
+def started(graph: Graph) -> frozenset[str]:
+    """The parameters and buffers outside of layers of which it is known how they start."""
+    return frozenset(entry.path for entry in graph.modules if "" in entry.initial and is_recorded(entry.initial[""]))
+
+
 def check_starts(graph: Graph, weights: Mapping[str, Tensor]) -> None:
-    """Refuses tensors that would hold what happened to lie in memory."""
+    """Refuses tensors that would hold what happened to lie in memory, or start otherwise than the original's."""
     for entry in graph.modules:
+        for name, steps in entry.initial.items():
+            path = f"{entry.path}.{name}" if name else entry.path
+            if not is_recorded(steps) and path not in weights and not entry.same_as:
+                reason, where = steps[0].args
+                raise EmitError(
+                    f"how {path!r} starts is not recorded: {reason}\n  at {where}. Give weights=model.state_dict()."
+                )
         bare = entry.kind == "parameter" or (entry.kind == "buffer" and entry.config.get("value") is None)
-        if bare and not entry.same_as and entry.path not in weights:
+        if bare and not entry.same_as and not entry.initial and entry.path not in weights:
             raise EmitError(
                 f"{entry.kind} {entry.path!r} belongs to no layer, and how it starts is not recorded; "
-                "give weights=model.state_dict()"
+                "give weights=model.state_dict(), or build the model inside `with gn.recording():`"
             )

@@ -12,7 +12,7 @@ from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.node import Constant, Device, List
 
 _AMBIGUOUS = frozenset(("l", "O", "I"))  # linters refuse them as names
-_PREFIXES = (("torch.nn.functional.", "F."), ("torch.nn.", "nn."))
+_PREFIXES = (("torch.nn.functional.", "F."), ("torch.nn.init.", "nn.init."), ("torch.nn.", "nn."))
 _ROOTS = re.compile(r"torch|nn|F|math|operator")
 
 
