@@ -1,4 +1,4 @@
-"""How near a child that is built without weights starts to its original: deviations in standard errors."""
+"""How near a child built without weights starts to its original, in standard errors; the lines of its file."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 import graphnas as gn
 from benchmarks.networks import NETWORKS
 from benchmarks.report import Report
+from graphnas.ir.graph import Graph
 
 SEEDS = 20
 NAMES = ("resnet50", "mobilenet_v3_small", "vit_b_16", "gpt")
@@ -79,11 +80,16 @@ def seeded(build: Callable[[], nn.Module], seeds: Iterable[int]) -> Iterable[nn.
         yield build()
 
 
-def compared(factory: Callable[[], nn.Module], example: Tensor, seeds: int = SEEDS) -> dict[str, float]:
-    """Tensor → the deviation between originals and children built without weights, each from its own seeds."""
+def recorded(factory: Callable[[], nn.Module], example: Tensor) -> Graph:
+    """The graph of a network whose building was recorded."""
     with gn.recording():
         model = factory()
-    graph = gn.trace(model, example)
+    return gn.trace(model, example)
+
+
+def compared(factory: Callable[[], nn.Module], example: Tensor, seeds: int = SEEDS) -> dict[str, float]:
+    """Tensor → the deviation between originals and children built without weights, each from its own seeds."""
+    graph = recorded(factory, example)
     originals = moments(seeded(factory, range(seeds)))
     children = moments(seeded(lambda: gn.build(graph), range(seeds, 2 * seeds)))
     assert originals.keys() == children.keys()
@@ -94,10 +100,13 @@ def run(names: Iterable[str] = NAMES, seeds: int = SEEDS) -> Report:
     """Builds originals and children from many seeds, and compares means and variances of every tensor."""
     rows: list[dict[str, Any]] = []
     figures: dict[str, float] = {}
+    bars: dict[str, float] = {}
     for name in names:
         network = NETWORKS[name]
         found = compared(network.factory, network.example(2), seeds)
         worst = max(found, key=lambda tensor: found[tensor])
         figures[f"{name}.worst_deviation"] = found[worst]
+        bars[f"{name}.worst_deviation"] = BAR
+        figures[f"{name}.lines"] = len(gn.emit(recorded(network.factory, network.example(2))).splitlines())
         rows.append({"network": name, "tensors": len(found), "seeds": seeds, "worst": worst, "deviation": found[worst]})
-    return Report(figures, dict.fromkeys(figures, BAR), rows)
+    return Report(figures, bars, rows)

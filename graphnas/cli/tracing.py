@@ -13,6 +13,7 @@ from graphnas.cli.output import AsJson, answer, writable
 from graphnas.errors import GraphNASError, TraceError, nearest
 from graphnas.ir import printing, storing
 from graphnas.ir.graph import Graph
+from graphnas.ir.initial import is_recorded
 from graphnas.ir.node import GUARD, Call
 
 if TYPE_CHECKING:
@@ -114,8 +115,19 @@ def coverage(graph: Graph) -> dict[str, Any]:
         "name": graph.name,
         "inputs": [{"name": item.name, "dtype": item.dtype, "shape": list(item.shape)} for item in graph.inputs],
         "operations": {kind: count for kind, count in sorted(kinds.items()) if count},
+        "initialization": _initialization(graph),
         "opaque": [{"path": entry.path, "type": entry.type, **_plain(entry.config)} for entry in opaque],
         "guards": [{"holds": printing.argument(node.args[0]), "where": str(node.args[1])} for node in guards],
+    }
+
+
+def _initialization(graph: Graph) -> dict[str, Any]:
+    """How many tensors start otherwise than torch's layers do, and of which it could not be recorded how."""
+    starts = {f"{row.path}.{name}".strip("."): steps for row in graph.modules for name, steps in row.initial.items()}
+    unknown = {path: steps[0].args for path, steps in starts.items() if not is_recorded(steps)}
+    return {
+        "recorded": len(starts) - len(unknown),
+        "unrecorded": [{"path": path, "reason": reason, "where": where} for path, (reason, where) in unknown.items()],
     }
 
 
@@ -126,6 +138,9 @@ def _plain(config: Any) -> dict[str, str]:
 def _text(data: dict[str, Any]) -> str:
     operations = ", ".join(f"{count} {kind}{'s' if count != 1 else ''}" for kind, count in data["operations"].items())
     lines = [f"{data['name']}: {operations}; {len(data['opaque'])} opaque modules; {len(data['guards'])} guards"]
+    starts = data["initialization"]
+    lines += [f"  initialization recorded of {starts['recorded']} tensors"] if starts["recorded"] else []
+    lines += [f"  inherited, {row['path']}: {row['reason']}  ({row['where']})" for row in starts["unrecorded"]]
     lines += [f"  opaque: {row['path']} ({row['type']})" for row in data["opaque"]]
     lines += [f"  holds only where {row['holds']}  ({row['where']})" for row in data["guards"]]
     lines += [f"wrote {data['file']}"] + ([f"wrote {data['weights']}"] if data["weights"] else [])

@@ -25,7 +25,8 @@ def build(graph: Graph, weights: Mapping[str, Tensor] | None = None, guards: boo
     Args:
         graph: closed, or open for the supernet, which is called with `plan=`.
         weights: inherited by path, and cut where the network is narrower. A layer of which nothing is there starts
-            afresh. Without weights every layer starts as torch starts it.
+            afresh. Without weights every tensor starts as it was recorded to start (see `graphnas.recording`), else as
+            torch starts it.
         guards: see `emit`.
 
     Raises:

@@ -12,9 +12,8 @@ from graphnas.analysis.meta import layer
 from graphnas.codegen.memory import Memory, Numbers
 from graphnas.codegen.table import Table
 from graphnas.ir.choice import choices_in
-from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.initial import Steps, is_recorded
-from graphnas.ir.node import Entry
+from graphnas.ir.node import Entry, close
 
 _NUMBERS = Numbers()
 _ROWS: Memory[Held] = Memory()
@@ -78,11 +77,13 @@ class Rule:
         test: of the loop's variable `module`.
         starts: the names of tensors → how each starts.
         optional: those that some of the modules do not have.
+        reaches_derived: whether it holds for classes that derive from its class.
     """
 
     test: str
     starts: dict[str, int] = field(default_factory=dict)
     optional: set[str] = field(default_factory=set)
+    reaches_derived: bool = True
 
 
 @dataclass(eq=False)
@@ -122,8 +123,15 @@ class Rules:
                     layers[part.type].append((row.path, part))
             elif row.initial:
                 self._tensor(row, own)
+        rules = {kind: rule for kind, found in layers.items() if (rule := self._rule(kind, found, layers)) is not None}
+        self.rules += rules.values()
         for kind, found in layers.items():
-            self._of_layers(kind, found, layers)
+            said: dict[str, int] = {}
+            for other, rule in rules.items():
+                if other is kind or (rule.reaches_derived and issubclass(kind, other)):
+                    said |= rule.starts
+            for path, part in found:
+                self._left(path, part, said)
         for (name, attribute), sites in own.items():
             self._of_class(name, attribute, sites)
 
@@ -146,33 +154,12 @@ class Rules:
             self.rest.append(site)
 
     # ------------------------------------------------------------ layers of torch
-    def _of_layers(
+    def _rule(
         self,
         kind: type[nn.Module],
         found: Sequence[tuple[str, Part]],
         layers: Mapping[type[nn.Module], Sequence[tuple[str, Part]]],
-    ) -> None:
-        """The rule for layers of a class; those that start otherwise are left for later."""
-        rule = self._rule(kind, found)
-        if rule is not None:
-            derived = [
-                row for other, rows in layers.items() if other is not kind and issubclass(other, kind) for row in rows
-            ]
-            if any(part.starts.get(name) != number for _, part in derived for name, number in rule.starts.items()):
-                rule.test = f"type(module) is nn.{kind.__name__}"
-            self.rules.append(rule)
-        for path, part in found:
-            said = rule.starts if rule is not None else {}
-            for name, number in part.starts.items():
-                site = Site(path, f"{part.path}.{name}".strip("."), number)
-                if number and not is_recorded(self.steps[number]):
-                    self.unknown.append(site)
-                elif number and said.get(name) != number:
-                    self.rest.append(site)
-            if any(part.starts.get(name) == 0 for name in said):
-                self.resets.append(f"{path}.{part.path}".strip("."))
-
-    def _rule(self, kind: type[nn.Module], found: Sequence[tuple[str, Part]]) -> Rule | None:
+    ) -> Rule | None:
         """What layers of a class share, where it pays to say so once; None if it never does."""
         rule = Rule(f"isinstance(module, nn.{kind.__name__})")
         parts = [part for _, part in found]
@@ -191,7 +178,21 @@ class Rules:
                 rule.starts[name] = number
                 if len(having) < len(parts):
                     rule.optional.add(name)
+        derived = [part for other, rows in layers.items() if _derives(other, kind) for _, part in rows]
+        if any(part.starts.get(name) != number for part in derived for name, number in rule.starts.items()):
+            rule.test, rule.reaches_derived = f"type(module) is nn.{kind.__name__}", False
         return rule if rule.starts else None
+
+    def _left(self, path: str, part: Part, said: Mapping[str, int]) -> None:
+        """What rules do not say of a layer."""
+        for name, number in part.starts.items():
+            site = Site(path, f"{part.path}.{name}".strip("."), number)
+            if number and not is_recorded(self.steps[number]):
+                self.unknown.append(site)
+            elif number and said.get(name) != number:
+                self.rest.append(site)
+        if any(part.starts.get(name) == 0 for name in said):
+            self.resets.append(f"{path}.{part.path}".strip("."))
 
     # ------------------------------------------------------------ the user's classes
     def _of_class(self, name: str, attribute: str, sites: Sequence[Site]) -> None:
@@ -229,16 +230,26 @@ class Rules:
         return ".".join(parts)
 
 
+def _derives(kind: type[nn.Module], base: type[nn.Module]) -> bool:
+    return kind is not base and issubclass(kind, base)
+
+
+class _Elastic(nn.Module):
+    """Stands for a layer whose arguments the plan decides: the emitted file holds it as no class of torch's."""
+
+
 def _held(row: Entry) -> Held:
     starts = {name: _NUMBERS.number(steps, ()) for name, steps in row.initial.items()}
     steps = {starts[name]: found for name, found in row.initial.items()}
-    if any(True for _ in choices_in((row.config,))):
-        return Held((Part("", nn.Module, starts),), tuple(starts), steps)  # a layer of the plan's, of no class of torch
-    built = layer(row.type, FrozenDict(row.config))
+    choices = {choice.label: choice.default for choice in choices_in((row.config,))}
+    built = layer(row.type, close(row.config, choices))
+    names = tuple(name for name, _ in built.named_parameters())
+    if choices:
+        return Held((Part("", _Elastic, starts),), names, steps)
     parts = tuple(
         _part(path, part, starts) for path, part in built.named_modules() if part._parameters or part._buffers
     )
-    return Held(parts, tuple(name for name, _ in built.named_parameters()), steps)
+    return Held(parts, names, steps)
 
 
 def _part(path: str, part: nn.Module, starts: Mapping[str, int]) -> Part:

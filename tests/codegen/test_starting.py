@@ -234,6 +234,7 @@ def test_layers_inside_of_torchs_layers_are_started_by_the_rule() -> None:
 
     graph = traced(Net, torch.zeros(2, 3, 4))
     state = gn.build(graph).state_dict()
+    assert len(written(graph).splitlines()) == 3
     names = ("encoder.self_attn.out_proj", "encoder.linear1", "encoder.linear2", "head")
     assert all(bool((state[f"{name}.weight"] == 0.25).all()) for name in names)
     assert state["encoder.self_attn.in_proj_weight"].std() > 0
@@ -321,6 +322,18 @@ def test_supernet_starts_every_part(space: Graph) -> None:
     assert state["layer3.1.conv2.weight"].shape[-1] == 5
     assert state["layer3.1.conv2.weight"].std() == pytest.approx((2 / (32 * 25)) ** 0.5, rel=0.1)
     assert state["layer1.1.conv2.weight"].std() == pytest.approx((2 / (8 * 9)) ** 0.5, rel=0.25)
+
+
+def test_layers_that_the_plan_decides_start_by_name() -> None:
+    graph = traced(lambda: resnet18(8, 10), IMAGE)
+    rule = gn.Value(
+        "layer[34].*.conv2", "kernel_size", (5,), label="{node}.kernel", also={"padding": lambda kernel: kernel // 2}
+    )
+    body = written(gn.mutate(graph, rule))
+    assert "nn.Module)" not in body
+    assert "for weight in (" in body
+    state = gn.build(gn.mutate(graph, rule)).state_dict()
+    assert state["layer4.1.conv2.weight"].std() == pytest.approx((2 / (64 * 25)) ** 0.5, rel=0.1)
 
 
 def test_alternatives_are_recorded_although_the_model_was_not() -> None:
