@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import __main__ as runner
 from benchmarks import compile as compiling
-from benchmarks import forward, readability
+from benchmarks import forward, readability, starts
 from benchmarks.measuring import interleaved, ratios, spread
 from benchmarks.networks import NETWORKS
 from benchmarks.report import Report, page
@@ -73,3 +73,9 @@ def test_benchmarks_run_on_little(monkeypatch: pytest.MonkeyPatch, capsys: pytes
         assert found["name"] == name
         assert found["context"]["bars"].keys() <= found["figures"].keys()
         assert all(isinstance(value, int | float) for value in found["figures"].values())
+
+
+def test_starts_of_children_are_compared_with_those_of_originals() -> None:
+    report = starts.run(("gpt",), seeds=4)
+    assert report.figures["gpt.worst_deviation"] < starts.BAR
+    assert report.rows[0]["seeds"] == 4

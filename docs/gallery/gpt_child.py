@@ -1,4 +1,4 @@
-# The network GPT, written by graphnas 0.1.0 from graph d9bb7483a895bc21.
+# The network GPT, written by graphnas 0.1.0 from graph e3e59cd96b0e1d0f.
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -76,7 +76,7 @@ class GPT(nn.Module):
         self.lm_head.weight = self.wte.weight
 
     def forward(self, tokens):
-        _guard(not tokens.shape[1] > 32, "tests/models/gpt.py:99")
+        _guard(not tokens.shape[1] > 32, "tests/models/gpt.py:113")
         arange = torch.arange(tokens.shape[1], device=tokens.device)
         x = self.wte(tokens)
         x = self.drop(x + self.wpe(arange))

@@ -1,4 +1,4 @@
-# The supernet GPT, written by graphnas 0.1.0 from graph 99e5b8e097bef660.
+# The supernet GPT, written by graphnas 0.1.0 from graph a81ea08ab1fa3342.
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -83,7 +83,7 @@ class GPT(nn.Module):
         self.lm_head.weight = self.wte.weight
 
     def forward(self, tokens, *, plan):
-        _guard(not tokens.shape[1] > 32, "tests/models/gpt.py:99")
+        _guard(not tokens.shape[1] > 32, "tests/models/gpt.py:113")
         arange = torch.arange(tokens.shape[1], device=tokens.device)
         x = self.wte(tokens)
         x = self.drop(x + self.wpe(arange))

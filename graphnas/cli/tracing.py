@@ -60,13 +60,15 @@ def trace(
 def _model(factory: str) -> nn.Module:
     from torch import nn
 
+    from graphnas.tracing.recording import recording
+
     build = loading.named(factory)
     if not callable(build):
         raise TraceError(
             f"{factory} is no function but {build!r:.100}\n  at the command line. Name what builds the model."
         )
     try:
-        with loading.foreign():
+        with loading.foreign(), recording():
             model = build()
     except (Exception, SystemExit) as error:
         raise TraceError(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import linecache
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from graphnas.codegen.emit import emit
+from graphnas.codegen.emit import emit, root_class
 from graphnas.codegen.inherit import SizesError, slice_like
+from graphnas.codegen.starting import has_starts
 from graphnas.errors import EmitError
 from graphnas.ir.graph import Graph
+from graphnas.ir.initial import is_recorded
 from graphnas.ir.node import Layer
 from graphnas.ir.storing import digest
 from graphnas.ir.verify import foreign, verify
@@ -25,7 +27,7 @@ def build(graph: Graph, weights: Mapping[str, Tensor] | None = None, guards: boo
         graph: closed, or open for the supernet, which is called with `plan=`.
         weights: inherited by path, and cut where the network is narrower; where it is wider they fill the part that a
             narrower one would have, and the rest starts afresh. So does a layer of which nothing is there. Without
-            weights every layer starts as torch starts it.
+            weights every tensor starts as it was recorded to start (see `graphnas.recording`), else as torch starts it.
         guards: see `emit`.
 
     Raises:
@@ -40,7 +42,7 @@ def build(graph: Graph, weights: Mapping[str, Tensor] | None = None, guards: boo
     namespace: dict[str, Any] = {"__name__": f"graphnas_{graph.name}"}
     exec(compile(source, name, "exec"), namespace)
     try:
-        network: nn.Module = namespace["build"]()
+        network: nn.Module = namespace[root_class(graph)]()
     except SizesError as error:
         raise EmitError(
             f"{error}\n  at {_decided(graph, error.labels)}. Add an option that is largest in every dimension, "
@@ -48,8 +50,10 @@ def build(graph: Graph, weights: Mapping[str, Tensor] | None = None, guards: boo
         ) from error
     _check_prefix(network, weights or {})
     check_starts(graph, weights or {})
+    if has_starts(graph) and (weights is None or not weights.keys() >= network.state_dict().keys()):
+        network.init_weights()  # type: ignore[operator]
     if weights is not None:
-        inherit(network, weights)
+        inherit(network, weights, started(graph))
     return network
 
 
@@ -61,8 +65,13 @@ def _decided(graph: Graph, labels: tuple[str, ...]) -> str:
     return f"a layer of {graph.name}"
 
 
-def inherit(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
+def inherit(network: nn.Module, weights: Mapping[str, Tensor], started: Collection[str] = ()) -> None:
     """Copies weights into a network, by path.
+
+    Args:
+        network: whose tensors are overwritten.
+        weights: by path.
+        started: paths of tensors that have a start where the weights do not have them.
 
     Raises:
         EmitError: part of a layer's tensors is missing, or one cannot be cut to its shape.
@@ -70,7 +79,8 @@ def inherit(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
     with torch.no_grad():
         for name, tensor in network.state_dict(keep_vars=True).items():
             if name not in weights:
-                _check_missing(name, network, weights)
+                if name not in started:
+                    _check_missing(name, network, weights)
                 continue
             try:
                 _copy(weights[name], tensor)
@@ -109,12 +119,24 @@ def _check_missing(name: str, network: nn.Module, weights: Mapping[str, Tensor])
         raise EmitError(f"the weights have no {name!r}, although they have other tensors of {owner or 'the root'!r}")
 
 
+def started(graph: Graph) -> frozenset[str]:
+    """The parameters and buffers outside of layers of which it is known how they start."""
+    return frozenset(entry.path for entry in graph.modules if "" in entry.initial and is_recorded(entry.initial[""]))
+
+
 def check_starts(graph: Graph, weights: Mapping[str, Tensor]) -> None:
-    """Refuses tensors that would hold what happened to lie in memory."""
+    """Refuses tensors that would hold what happened to lie in memory, or start otherwise than the original's."""
     for entry in graph.modules:
+        for name, steps in entry.initial.items():
+            path = f"{entry.path}.{name}" if name else entry.path
+            if not is_recorded(steps) and path not in weights and not entry.same_as:
+                reason, where = steps[0].args
+                raise EmitError(
+                    f"how {path!r} starts is not recorded: {reason}\n  at {where}. Give weights=model.state_dict()."
+                )
         bare = entry.kind == "parameter" or (entry.kind == "buffer" and entry.config.get("value") is None)
-        if bare and not entry.same_as and entry.path not in weights:
+        if bare and not entry.same_as and not entry.initial and entry.path not in weights:
             raise EmitError(
                 f"{entry.kind} {entry.path!r} belongs to no layer, and how it starts is not recorded; "
-                "give weights=model.state_dict()"
+                "give weights=model.state_dict(), or build the model inside `with gn.recording():`"
             )

@@ -21,6 +21,7 @@ from graphnas.codegen.layout import Layout, outline
 from graphnas.codegen.literals import NEEDED, identifier
 from graphnas.codegen.memory import Memory
 from graphnas.codegen.signature import root_of
+from graphnas.codegen.starting import build_lines, has_starts, method_lines
 from graphnas.codegen.table import SEQUENTIAL, Table
 from graphnas.codegen.writes import Writes, find_writes
 from graphnas.ir.choice import Arch
@@ -60,10 +61,19 @@ def emit(graph: Graph, guards: bool = True, arch: Arch | None = None, weights: s
     return _Emission(graph, guards).file(arch, weights)
 
 
+def root_class(graph: Graph) -> str:
+    """What the file calls the class of the whole network.
+
+    Raises:
+        EmitError: its name cannot stand in source.
+    """
+    return _free(identifier(graph.name, "the root class"), set())
+
+
 class _Emission:
     def __init__(self, graph: Graph, guards: bool) -> None:
         self._graph, self._guards = graph, guards
-        self._root_name = _free(identifier(graph.name, "the root class"), set())
+        self._root_name = root_class(graph)
         self._layout: Layout = outline(graph)
         self._writes: Writes = find_writes(graph)
         self._table = Table(self._layout)
@@ -167,12 +177,18 @@ class _Emission:
         self._make_classes()
         blocks = [block.splitlines() for block in self._outside.blocks]
         blocks += [made.lines for made in self._classes]
-        blocks.append(["def build() -> nn.Module:", f"    return {self._root_name}()"])
+        if has_starts(self._graph):
+            blocks[-1] = [*blocks[-1], "", *method_lines(self._table, self._class_names())]
+        blocks.append(build_lines(self._graph, self._root_name))
         blocks.append(main_lines(self._graph, weights))
         text = "\n\n\n".join("\n".join(block) for block in blocks)
         helpers = [block for call, block in (("_guard(", _GUARD), ("_unpack(", _UNPACK)) if call in text]
         head = "\n\n\n".join("\n".join(block) for block in (self._imports(text, helpers), *helpers))
         return "\n".join(self._header(arch)) + f"\n{head}\n\n\n{text}\n"
+
+    def _class_names(self) -> dict[str, str]:
+        """Path of a module → the name of its class."""
+        return {path: self._classes[made.group].name for path, made in self._builder.made.items() if path}
 
     def _header(self, arch: Arch | None) -> Iterator[str]:
         kind = "supernet" if self._graph.choices else "network"

@@ -18,7 +18,8 @@ from graphnas.codegen.writes import Writes, without_writing
 from graphnas.errors import EmitError
 from graphnas.ir import effects, targets
 from graphnas.ir.choice import Apply, Choice, choices_in
-from graphnas.ir.node import ALIAS, Arg, Call, Choose, Layer, Node, Ref, without_calls
+from graphnas.ir.naming import without_calls
+from graphnas.ir.node import ALIAS, Arg, Call, Choose, Layer, Node, Ref
 
 # Functions and layers that always return two values.
 _PAIRS = frozenset(

@@ -15,10 +15,10 @@ from graphnas.ir.node import Constant, Device, List
 NEEDED = frozenset(
     {"self", "plan", "torch", "nn", "F", "runtime", "base64", "math", "operator", "zlib", "OrderedDict", "Path"}
     | {"build", "_guard", "_unpack", "super", "range", "list", "slice", "float", "complex", "int", "bool", "round"}
-    | {"abs", "max", "min", "len", "sum", "tuple", "print", "bytearray", "ValueError"}
+    | {"abs", "max", "min", "len", "sum", "tuple", "print", "isinstance", "bytearray", "ValueError"}
 )
 _AMBIGUOUS = frozenset(("l", "O", "I"))  # linters refuse them as names
-_PREFIXES = (("torch.nn.functional.", "F."), ("torch.nn.", "nn."))
+_PREFIXES = (("torch.nn.functional.", "F."), ("torch.nn.init.", "nn.init."), ("torch.nn.", "nn."))
 
 
 def is_identifier(name: Any) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from graphnas.codegen.foreign import Foreign
 from graphnas.ir import printing
 from graphnas.ir.graph import Graph
+from graphnas.ir.initial import is_recorded
 from graphnas.ir.node import GUARD, Call, Entry, Input
 
 
@@ -32,6 +34,15 @@ class Whole:
 
 
 @dataclass(frozen=True)
+class Bare:
+    """A tensor of which nobody knows how it starts, why, and the user's file and line."""
+
+    path: str
+    reason: str
+    where: str
+
+
+@dataclass(frozen=True)
 class Guard:
     """A condition under which a graph holds, and the user's file and line where it was decided."""
 
@@ -50,7 +61,8 @@ class Report:
         opaque: the modules that no rule reaches into.
         guards: the conditions under which the graph holds.
         needs: packages beyond torch that the child file imports.
-        bare: parameters and buffers that start with the weights that a child is given, and with nothing else.
+        started: how many tensors start as it was recorded, and not as torch's layers start.
+        bare: parameters and buffers that start with the weights that a child is given, and why with nothing else.
     """
 
     name: str
@@ -59,14 +71,15 @@ class Report:
     opaque: tuple[Whole, ...] = ()
     guards: tuple[Guard, ...] = ()
     needs: tuple[str, ...] = ()
-    bare: tuple[str, ...] = ()
+    started: int = 0
+    bare: tuple[Bare, ...] = ()
 
     @property
     def data(self) -> dict[str, Any]:
         """The same as JSON takes it."""
         found = asdict(self)
         inputs = [{"name": item.name, "dtype": item.dtype, "shape": list(item.shape)} for item in self.inputs]
-        return {**found, "inputs": inputs, "needs": list(self.needs), "bare": list(self.bare)}
+        return {**found, "inputs": inputs, "needs": list(self.needs)}
 
     def __str__(self) -> str:
         operations = ", ".join(f"{count} {kind}{'s' if count != 1 else ''}" for kind, count in self.operations.items())
@@ -76,7 +89,9 @@ class Report:
             lines += [f"    cannot be built anew: {row.missing}"] if row.missing else []
         lines += [f"  holds only where {row.holds}  ({row.where})" for row in self.guards]
         lines += [f"  its child needs beyond torch: {', '.join(self.needs)}"] if self.needs else []
-        lines += [f"  its child starts from given weights: {', '.join(self.bare)}"] if self.bare else []
+        lines += [f"  initialization recorded of {self.started} tensors"] if self.started else []
+        for start in self.bare:
+            lines.append(f"  inherited, {start.path}: {start.reason}{f'  ({start.where})' if start.where else ''}")
         return "\n".join(lines)
 
 
@@ -93,7 +108,8 @@ def report(graph: Graph) -> Report:
         tuple(_whole(entry, foreign) for entry in graph.modules if entry.opaque is not None),
         tuple(Guard(printing.argument(node.args[0]), str(node.args[1])) for node in guards),
         tuple(foreign.needs),
-        tuple(entry.path for entry in graph.modules if _is_bare(entry)),
+        sum(is_recorded(steps) for entry in graph.modules for steps in entry.initial.values()),
+        tuple(row for entry in graph.modules for row in _bare(entry)),
     )
 
 
@@ -103,6 +119,11 @@ def _whole(entry: Entry, foreign: Foreign) -> Whole:
     return Whole(entry.path, entry.type, why.reason, str(why.source or ""), foreign.missing(entry))
 
 
-def _is_bare(entry: Entry) -> bool:
+def _bare(entry: Entry) -> Iterator[Bare]:
+    for name, steps in entry.initial.items():
+        if not is_recorded(steps):
+            reason, where = steps[0].args
+            yield Bare(f"{entry.path}.{name}".strip("."), reason, where)
     bare = entry.kind == "parameter" or (entry.kind == "buffer" and entry.config.get("value") is None)
-    return bare and not entry.same_as
+    if bare and not entry.same_as and not entry.initial:
+        yield Bare(entry.path, "the model was built while nobody recorded", "")

@@ -101,7 +101,7 @@ def _parameter(data: Json, where: str) -> Parameter:
 
 
 def _entry(data: Json, where: str, choices: Choices) -> Entry:
-    found = fields(data, where, ("path", "kind"), ("type", "config", "frozen", "same_as", "opaque"))
+    found = fields(data, where, ("path", "kind"), ("type", "config", "frozen", "same_as", "opaque", "initial"))
     return Entry(
         text(found["path"], f"{where}.path"),
         text(found["kind"], f"{where}.kind"),
@@ -110,6 +110,7 @@ def _entry(data: Json, where: str, choices: Choices) -> Entry:
         sequence(found.get("frozen", []), f"{where}.frozen", text),
         text(found.get("same_as", ""), f"{where}.same_as"),
         _opaque(found["opaque"], f"{where}.opaque") if "opaque" in found else None,
+        _initial(found.get("initial", {}), f"{where}.initial"),
     )
 
 
@@ -128,6 +129,17 @@ def _call(data: Json, where: str) -> tuple[tuple[Arg, ...], FrozenDict[str, Arg]
         case (tuple() as args, FrozenDict() as kwargs, result):
             return args, kwargs, result
     refuse(f"{shown(data)} is not a call", where, "Expected arguments, keyword arguments and a result.")
+
+
+def _initial(data: Json, where: str) -> FrozenDict[str, tuple[Node, ...]]:
+    if type(data) is not dict:
+        refuse(f"{shown(data)} is not an object", where, "Expected steps by the names of tensors.")
+    return FrozenDict({name: sequence(steps, f"{where}.{name:.100}", _step) for name, steps in data.items()})
+
+
+def _step(data: Json, where: str) -> Node:
+    found = fields(data, where, ("name", "op"), ("args", "kwargs"))
+    return _node(found, where, {})
 
 
 def _formals(data: Json, choices: Choices) -> Formals:

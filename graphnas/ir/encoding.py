@@ -106,6 +106,7 @@ def _entry(entry: Entry) -> Row:
         "config": _settings(entry.config, choices),
         "frozen": list(entry.frozen),
         "same_as": entry.same_as,
+        "initial": {name: [_step(step) for step in steps] for name, steps in entry.initial.items()},
     }
     row = {"path": entry.path, "kind": entry.kind, **{key: item for key, item in fields.items() if item}}
     return Row(json.dumps(row), tuple(choices.values()))
@@ -122,6 +123,11 @@ def _explained(entry: Entry, choices: dict[str, Choice], sources: bool) -> str:
         "seen": [value(call, {}) for call in entry.opaque.seen],
     }
     return f'{text[:-1]}, "opaque": {json.dumps(why)}}}'
+
+
+def _step(step: Node) -> Json:
+    fields = {"args": [value(arg, {}) for arg in step.args], "kwargs": _settings(step.kwargs, {})}
+    return {"name": step.name, "op": _op(step.op, {}), **{key: item for key, item in fields.items() if item}}
 
 
 def _sourced(node: Node, choices: dict[str, Choice], sources: bool) -> str:

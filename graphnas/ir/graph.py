@@ -12,7 +12,8 @@ from graphnas.errors import GraphError, nearest
 from graphnas.ir import counting, liveness, printing
 from graphnas.ir.choice import Choice, Expr, choices_in
 from graphnas.ir.frozen import FrozenDict, Remembering
-from graphnas.ir.node import Arg, Entry, Input, Node, Parameter, Ref, refs_in, without_calls
+from graphnas.ir.naming import without_calls
+from graphnas.ir.node import Arg, Entry, Input, Node, Parameter, Ref, refs_in
 
 if TYPE_CHECKING:
     from graphnas.ir.counting import Estimate

@@ -14,6 +14,7 @@ from graphnas.errors import nearest
 from graphnas.ir import targets
 from graphnas.ir.choice import Expr
 from graphnas.ir.frozen import FrozenDict
+from graphnas.ir.initial import check_initial
 from graphnas.ir.naming import is_allowed, is_dotted, is_identifier, is_line, is_path, permission
 from graphnas.ir.node import Arg, Constant, Entry, List, Opaque
 from graphnas.ir.values import check_value, refuse
@@ -55,6 +56,8 @@ def check_modules(graph: Graph, allow: Collection[str]) -> None:
             _check_opaque(entry.opaque, where)
         if entry.same_as:
             _check_twin(entry, earlier, where)
+        if entry.initial:
+            check_initial(entry, where)
         if not all(map(is_dotted, entry.frozen)):
             refuse(f"{entry.frozen!r:.100} are not names of parameters", where, "Name the layer's own parameters.")
         earlier[entry.path] = entry

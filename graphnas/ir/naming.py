@@ -8,6 +8,7 @@ from keyword import iskeyword
 
 MAX_NAME = 500  # characters in one name
 
+_CALL = re.compile(r"@\d+")
 _PATH = re.compile(r"[\w-]+(?:\.[\w-]+)*")
 _NODE = re.compile(r"[\w-]+(?:@[1-9]\d{0,5})?(?:\.[\w-]+(?:@[1-9]\d{0,5})?)*")
 
@@ -37,6 +38,11 @@ def is_node_name(name: object) -> bool:
 def is_line(text: object, limit: int = MAX_NAME) -> bool:
     """Whether `text` is one printable line, so that it may stand in a comment."""
     return type(text) is str and len(text) <= limit and text.isprintable()
+
+
+def without_calls(name: str) -> str:
+    """The name without its `@k` marks: both calls of a module share weights, label and selector."""
+    return _CALL.sub("", name)
 
 
 def is_allowed(name: object, allow: Collection[str]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -109,6 +108,7 @@ ENTER_GRAD_MODE = "graphnas.enter_grad_mode"  # (enabled,): the nodes up to the 
 EXIT_GRAD_MODE = "graphnas.exit_grad_mode"
 ALIAS = "graphnas.alias"  # (value,): a module returned what it was given
 SET_DATA = "graphnas.set_data"  # (tensor, value): `tensor.data = value`
+UNRECORDED = "graphnas.unrecorded"  # (reason, where): how a tensor starts could not be written down
 MERGES = {"sum": "graphnas.sum", "mean": "graphnas.mean", "concat": "graphnas.concat"}  # a closed `Choose` of several
 # Tensor attributes that are read, not called: `Call("torch.Tensor.T")` is written `x.T`.
 ATTRIBUTES = frozenset(map("torch.Tensor.{}".format, ("T", "mT", "H", "mH", "real", "imag", "data", "grad", "device")))
@@ -255,6 +255,8 @@ class Entry(Remembering):
         frozen: names of the layer's parameters that want no gradient.
         same_as: the path of the earlier entry that this one is (tied weights, shared modules).
         opaque: of a layer that is a module of somebody's, kept whole: why; not part of equality.
+        initial: how a tensor starts where torch's layer does not start it so; see `graphnas.ir.initial`. Its keys are
+            the names of a layer's tensors, or "" for the tensor of the row itself.
     """
 
     path: str
@@ -264,6 +266,7 @@ class Entry(Remembering):
     frozen: tuple[str, ...] = ()
     same_as: str = ""
     opaque: Opaque | None = field(default=None, compare=False)
+    initial: FrozenDict[str, tuple[Node, ...]] = field(default_factory=FrozenDict)
 
 
 # ---------------------------------------------------------------- walking argument trees
@@ -340,11 +343,3 @@ def fold(expr: Apply) -> Any:
 
 def _is_open(arg: Arg) -> bool:
     return isinstance(arg, (Expr, Ref)) or (isinstance(arg, tuple) and any(map(_is_open, arg)))
-
-
-_CALL = re.compile(r"@\d+")
-
-
-def without_calls(name: str) -> str:
-    """The name without its `@k` marks: both calls of a module share weights, label and selector."""
-    return _CALL.sub("", name)

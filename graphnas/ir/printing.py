@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from graphnas.ir.choice import Apply, Choice, Expr, Training
+from graphnas.ir.initial import is_write
 from graphnas.ir.node import (
     ATTRIBUTES,
     Arg,
@@ -79,6 +81,7 @@ def text(graph: Graph, sources: bool = False) -> str:
     lines += _body(graph.nodes, sources)
     lines.append(f"{INDENT}return {argument(graph.output)}")
     lines += _section("modules", _remarks(graph))
+    lines += _section("initialization", _starts(graph))
     lines += _section("choices", _choices(graph))
     lines += _section("constraints", map(expression, graph.constraints))
     return "\n".join(lines) + "\n"
@@ -268,6 +271,22 @@ def _remark(entry: Entry, used: bool) -> str:
             return f"{entry.kind} {argument(entry.config.get('shape'))}, not used"
         case _:
             return ""
+
+
+def _starts(graph: Graph) -> Iterator[str]:
+    """How tensors start, each way once with the tensors that start so."""
+    ways: dict[str, list[str]] = {}
+    for entry in graph.modules:
+        for name, steps in entry.initial.items():
+            way = "; ".join(map(_start, steps))
+            ways.setdefault(way, []).append(f"{entry.path}.{name}".strip("."))
+    for way, names in ways.items():
+        yield from textwrap.wrap(f"{way}: {', '.join(names)}", 118, subsequent_indent=INDENT, break_long_words=False)
+
+
+def _start(step: Node) -> str:
+    written = _operation(step)
+    return written if is_write(step) else f"{step.name} = {written}"
 
 
 def _choices(graph: Graph) -> Iterator[str]:

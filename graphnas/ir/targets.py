@@ -366,6 +366,15 @@ CONSTANTS = _names(
     """,
 )
 
+# What may be called besides to give a tensor its first values.
+INITIALIZERS = _names(
+    "torch.nn.init",
+    """
+    constant_ dirac_ eye_ kaiming_normal_ kaiming_uniform_ normal_ ones_ orthogonal_ sparse_ trunc_normal_ uniform_
+    xavier_normal_ xavier_uniform_ zeros_
+    """,
+)
+
 # ---------------------------------------------------------------- facts about targets
 # They draw random numbers, some only in training or with a probability above 0.
 RANDOM = SAMPLING.union(

@@ -12,6 +12,7 @@ from graphnas.errors import GraphError
 from graphnas.ir.choice import Apply, Expr, conjunction
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
+from graphnas.ir.naming import without_calls
 from graphnas.ir.node import (
     Arg,
     Call,
@@ -24,7 +25,6 @@ from graphnas.ir.node import (
     Source,
     refs_in,
     transform,
-    without_calls,
 )
 from graphnas.mutations.naming import CHOICE, is_beside
 

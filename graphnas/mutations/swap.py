@@ -21,6 +21,7 @@ from graphnas.mutations.naming import CHOICE, Names, suffixed
 from graphnas.mutations.overwriting import overwriting
 from graphnas.mutations.sites import Site, not_one_tensor, sites
 from graphnas.mutations.where import Where, check_where
+from graphnas.tracing.recording import recording
 from graphnas.tracing.tracer import trace_alternative
 
 ORIGINAL = "original"
@@ -133,7 +134,8 @@ class _Builder:
         call = self._calls.get(path, 0)
         self._calls[path] = call + 1
         with untouched_randomness():
-            module = built(option, alternative, site)
+            with recording():
+                module = built(option, alternative, site)
             try:
                 traced = trace_alternative(
                     module, examples(site), path, site.scope, self.names.taken, call, given=site.inputs

@@ -19,10 +19,12 @@ from graphnas.ir.effects import draws, effect, writes_state
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import Arg, Entry, Frame, Layer, Node, Ref, refs_in
+from graphnas.tracing.initialization import with_starts
 from graphnas.tracing.interface import Interface, interface
 from graphnas.tracing.lift import Lift, Place
 from graphnas.tracing.modules import Registry
 from graphnas.tracing.opaque import keep_whole, warn
+from graphnas.tracing.recording import made, named, paused
 from graphnas.tracing.runs import Runs
 from graphnas.tracing.table import Table
 
@@ -55,17 +57,20 @@ class Tracer:
         if isinstance(self.leaf, str):
             raise TraceError(f"leaf is the string {self.leaf!r}; give a tuple of globs: ({self.leaf!r},)")
 
-    def trace(self, model: nn.Module, *args: Any, **kwargs: Any) -> Graph:
+    def trace(self, model: nn.Module | str, *args: Any, **kwargs: Any) -> Graph:
         """The graph of a model; the model is left exactly as it was.
 
         Args:
-            model: any module, a `torch.fx.GraphModule` too.
+            model: any module, a `torch.fx.GraphModule` too; or "package.module:factory", which names what builds the
+                model, so that it is recorded how its parameters start.
             *args: example inputs of its `forward`.
             **kwargs: example inputs by keyword.
 
         Raises:
             TraceError: the model cannot be run on the inputs, or does what a graph cannot hold.
         """
+        if isinstance(model, str):
+            model = made(named(model), model)
         with _TRACING:
             registry = _registry(model)
             self._keep_leaves(registry)
@@ -103,7 +108,8 @@ class Tracer:
         def whole(layer: Layer) -> Alternative:
             name = f"{path}@{call}" if call else path
             node = Node(name, replace(layer, path=path), refs, scope=scope)
-            return Alternative((node,), Ref(name), Table(registry, {}, path).rows(), FrozenDict(), faces)
+            rows = with_starts(Table(registry, {}, path).rows(), registry, path)
+            return Alternative((node,), Ref(name), rows, FrozenDict(), faces)
 
         layer = registry.layer(module)
         if layer is not None:
@@ -138,10 +144,10 @@ class Tracer:
     def _lifted(
         self, registry: Registry, faces: Interface, reserved: set[str], place: Place
     ) -> tuple[Lift, tuple[Entry, ...]]:
-        with _TRACING:
+        with _TRACING, paused():
             lift = Lift(Runs(registry, faces, self.exact, self.opaque).records(), reserved, place)
             lift.name_joins()
-            return lift, Table(registry, lift.constants, place.path).rows()
+            return lift, with_starts(Table(registry, lift.constants, place.path).rows(), registry, place.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +169,12 @@ class Alternative:
     interface: Interface
 
 
-def trace(model: nn.Module, *args: Any, **kwargs: Any) -> Graph:
+def trace(model: nn.Module | str, *args: Any, **kwargs: Any) -> Graph:
     """The graph of a model, which is left exactly as it was; `Tracer` has the options.
 
     Args:
-        model: any module, a `torch.fx.GraphModule` too.
+        model: any module, a `torch.fx.GraphModule` too; or "package.module:factory", which names what builds the model,
+            so that it is recorded how its parameters start; see also `recording`.
         *args: example inputs of its `forward`.
         **kwargs: example inputs by keyword.
 

@@ -37,6 +37,47 @@ def test_trace_says_what_it_recorded(run: Run, folder: Path) -> None:
     assert "4 layers" in run("trace", "net:factory", "--input", "2,3,8,8", "-o", "model.json").out
 
 
+def test_trace_says_how_parameters_start(run: Run, folder: Path) -> None:
+    (folder / "starting.py").write_text(STARTING)
+    arguments = ("trace", "starting:Net", "--input", "2,4", "-o", "starting.json")
+    data = run(*arguments, "--json").data
+    assert data["started"] == 1
+    assert data["bare"] == [
+        {
+            "path": "shift",
+            "reason": "its values come from where the recording does not see, such as numpy or a file",
+            "where": "starting.py:13",
+        }
+    ]
+    shown = run(*arguments).out
+    assert "initialization recorded of 1 tensors" in shown
+    assert "inherited, shift: its values come from where the recording does not see" in shown
+    assert "# shift has no start of its own and must be loaded" in run("emit", "starting.json").out
+    run(*arguments, "--weights", "starting.safetensors")
+    assert run("emit", "starting.json", "--weights", "starting.safetensors", "-o", "starting_child.py").code == 0
+    assert "nn.init.orthogonal_(self.fc.weight)" in (folder / "starting_child.py").read_text()
+
+
+STARTING = """\
+import numpy
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        nn.init.orthogonal_(self.fc.weight)
+
+
+        self.shift = nn.Parameter(torch.from_numpy(numpy.ones(4, "float32")))
+
+    def forward(self, x):
+        return self.fc(x) + self.shift
+"""
+
+
 def test_mutate_explains_and_writes(run: Run, folder: Path, space: Path) -> None:
     answer = run("mutate", "model.json", "rules.py:rules", "--json")
     assert answer.data["file"] is None

@@ -1,10 +1,13 @@
 """Decoder-only language model.
 
 Reference: Radford et al., "Language Models are Unsupervised Multitask Learners", 2019, section 2.3 (GPT-2: the
-normalizations come first, the head is the token embedding), after Vaswani et al. 2017, arXiv:1706.03762.
+normalizations come first, the head is the token embedding, what is added to the residual stream starts smaller), after
+Vaswani et al. 2017, arXiv:1706.03762.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor, nn
@@ -93,6 +96,17 @@ class GPT(nn.Module):
         self.ln_f = nn.LayerNorm(width)
         self.lm_head = nn.Linear(width, vocabulary, bias=False)
         self.lm_head.weight = self.wte.weight
+        self.apply(self._start)
+        for name, parameter in self.named_parameters():
+            if name.endswith("proj.weight"):
+                nn.init.normal_(parameter, mean=0.0, std=0.02 / math.sqrt(2 * depth))
+
+    @staticmethod
+    def _start(module: nn.Module) -> None:
+        if isinstance(module, nn.Linear | nn.Embedding):
+            nn.init.normal_(module.weight, mean=0.0, std=0.02)
+        if isinstance(module, nn.Linear) and module.bias is not None:
+            nn.init.zeros_(module.bias)
 
     def forward(self, tokens: Tensor) -> Tensor:
         length = tokens.size(1)

@@ -1,7 +1,8 @@
 """MobileNetV3-Small.
 
 Reference: Howard et al., "Searching for MobileNetV3", 2019, table 2, arXiv:1905.02244; the structure is torchvision's
-(Conv-BN-activation as one Sequential, squeeze-and-excitation with a quarter of the expanded channels).
+(Conv-BN-activation as one Sequential, squeeze-and-excitation with a quarter of the expanded channels), and so is how
+it starts.
 """
 
 from __future__ import annotations
@@ -139,6 +140,20 @@ class MobileNetV3(nn.Module):
             nn.Dropout(dropout, inplace=True),
             nn.Linear(hidden, num_classes),
         )
+        self._start()
+
+    def _start(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.BatchNorm2d):
+                nn.init.ones_(module.weight)
+                nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, 0, 0.01)
+                nn.init.zeros_(module.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.features(x)

@@ -1,7 +1,8 @@
 """Residual networks.
 
 Reference: He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", 2016, table 1, arXiv:1512.03385;
-the stride of a bottleneck is on its 3x3 convolution, as in torchvision, whose attribute names are kept.
+the stride of a bottleneck is on its 3x3 convolution, as in torchvision, whose attribute names are kept. Convolutions
+start as in He et al. 2015, arXiv:1502.01852.
 """
 
 from __future__ import annotations
@@ -97,6 +98,15 @@ class ResNet(nn.Module):
         self.layer4 = self._stage(block, width * 8, depths[3], 2)
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
         self.fc = nn.Linear(width * 8 * block.expansion, num_classes)
+        self._start()
+
+    def _start(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            elif isinstance(module, nn.BatchNorm2d):
+                nn.init.constant_(module.weight, 1)
+                nn.init.constant_(module.bias, 0)
 
     def _stage(self, block: type[BasicBlock | Bottleneck], channels: int, depth: int, stride: int) -> nn.Sequential:
         out_channels = channels * block.expansion

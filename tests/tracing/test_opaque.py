@@ -278,5 +278,5 @@ def test_report_says_what_was_recorded_and_what_a_child_needs() -> None:
     assert json.loads(json.dumps(found.data))["opaque"][0]["reason"] == "a tensor is handed to numpy"
     unknown = report(traced(whole.Net(whole.Unknown(2))))
     assert "given as 'factor' is not known" in str(unknown)
-    assert report(trace(whole.Guarded(), rows(4))).bare == ("scale",)
+    assert report(trace(whole.Guarded(), rows(4))).bare[0].path == "scale"
     assert "holds only where" in str(report(trace(whole.Guarded(), rows(4))))
