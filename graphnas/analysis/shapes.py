@@ -15,6 +15,7 @@ from graphnas.ir.choice import Arch, Choice, Training
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import (
+    ARGUMENT,
     ENTER_GRAD_MODE,
     EXIT_GRAD_MODE,
     GUARD,
@@ -23,6 +24,7 @@ from graphnas.ir.node import (
     Call,
     Choose,
     Constant,
+    Given,
     Layer,
     List,
     Node,
@@ -139,6 +141,8 @@ def _value(node: Node, graph: Graph, values: dict[str, Any], arch: Arch) -> Any:
             return None
         args, kwargs = transform(node.args, close), transform(node.kwargs, close)
         match node.op:
+            case Call(target=target) if target == ARGUMENT:
+                return args[1]
             case Param(path=path, shape=shape):
                 return contiguous(transform(shape, close), _dtype(graph, path))
             case Layer(path=path) if graph.entries[path].kind == "opaque":
@@ -187,6 +191,8 @@ def _closed(leaf: Arg, values: dict[str, Any], arch: Arch) -> Any:
         case Size(of=of, dim=dim):
             dims = _closed(of, values, arch).dims
             return functools.reduce(operator.mul, dims, 1) if dim is None else dims[dim]
+        case Given():
+            return True
         case Choice():
             return arch.get(leaf.label, leaf.default)
         case Training():

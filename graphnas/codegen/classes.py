@@ -7,8 +7,8 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from graphnas.codegen.body import Body
 from graphnas.codegen.code import Code, Construction, Hole, Part
+from graphnas.codegen.lines import Body
 from graphnas.codegen.memory import Memory
 from graphnas.codegen.wrapping import wrapped
 

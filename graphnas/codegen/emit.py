@@ -8,7 +8,6 @@ import textwrap
 from collections.abc import Iterator
 
 from graphnas.codegen.arms import render
-from graphnas.codegen.body import Body
 from graphnas.codegen.classes import Class, Instance, Unifier
 from graphnas.codegen.code import Code, Local, concat, separated
 from graphnas.codegen.construction import Builder
@@ -16,6 +15,7 @@ from graphnas.codegen.example import main_lines
 from graphnas.codegen.form import Form, Item
 from graphnas.codegen.forming import Former
 from graphnas.codegen.layout import Layout, outline
+from graphnas.codegen.lines import Body
 from graphnas.codegen.literals import identifier
 from graphnas.codegen.memory import Memory
 from graphnas.codegen.signature import root_of

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from graphnas.codegen.branches import common, conjunction
 from graphnas.codegen.code import Local
-from graphnas.codegen.form import Form, Item, Root
+from graphnas.codegen.form import Attribute, Form, Item, Literal, Root
 from graphnas.codegen.keys import Keys
 from graphnas.codegen.layout import Conditions, Layout, Region, conditions, when_of
-from graphnas.codegen.literals import as_name, literal
+from graphnas.codegen.literals import as_name, identifier, literal
 from graphnas.codegen.memory import Memory
 from graphnas.codegen.order import Order, awaited_nodes
 from graphnas.codegen.table import Table
@@ -17,8 +18,8 @@ from graphnas.codegen.terms import Terms
 from graphnas.codegen.writes import Writes, without_writing
 from graphnas.errors import EmitError
 from graphnas.ir import effects
-from graphnas.ir.choice import Choice, choices_in
-from graphnas.ir.node import ALIAS, Arg, Call, Choose, Layer, Node, Ref, without_calls
+from graphnas.ir.choice import Apply, Choice, choices_in
+from graphnas.ir.node import ALIAS, ARGUMENT, Arg, Call, Choose, Layer, Node, Ref, without_calls
 
 # Functions and layers that always return two values.
 _PAIRS = frozenset(
@@ -55,6 +56,7 @@ class _Scope(Terms):
         super().__init__(former.layout, former.table, region)
         self.former = former
         self.items: list[Item] = []
+        self.conditional: dict[int, tuple[Arg, ...]] = {}  # values that are not always computed, and when they are
         self.order = Order(self.layout, region, former.awaited)
 
     def form(self) -> Form:
@@ -67,7 +69,12 @@ class _Scope(Terms):
             if isinstance(item, Node) and isinstance(item.op, Call) and item.op.target == ALIAS:
                 self.known[Ref(item.name)] = self.term(item.args[0])
                 continue
+            if isinstance(item, Node) and isinstance(item.op, Call) and item.op.target == ARGUMENT:
+                self.known[Ref(item.name)] = Attribute(identifier(item.args[0], "a parameter of forward"))
+                continue
             made = self._module(item) if isinstance(item, Region) else self._node(item)
+            if made.when:
+                self.conditional |= dict.fromkeys((index for _, index in made.results), made.when)
             self.items.append(made if self.layout.demands is None else self.order.placed(item, made, len(self.items)))
         self.order.check_effects()
         self.where = f"the result of {where}"
@@ -99,7 +106,7 @@ class _Scope(Terms):
     def _result(self) -> Arg:
         if self.region.parent is None:
             return self.term(self.layout.graph.output)
-        outputs = tuple(self.term(ref) for ref in self.region.outputs)
+        outputs = tuple(self._passed(ref, ()) for ref in self.region.outputs)
         return outputs[0] if len(outputs) == 1 else outputs
 
     def _uncertain(self, region: Region, refs: Iterable[Ref]) -> Iterator[int]:
@@ -112,7 +119,8 @@ class _Scope(Terms):
         target = self.table.access(self.region.path, inner.path, self.where)
         inputs, outputs = list(inner.inputs), list(inner.outputs)
         variant = self.former.variants[inner]
-        arguments = self.term(tuple(inputs))
+        when = self._when(when_of(inner))
+        arguments = tuple([self._passed(ref, when) for ref in inputs])
         results = tuple((() if len(outputs) == 1 else (place,), self.number(ref)) for place, ref in enumerate(outputs))
         return Item(
             kind="module",
@@ -120,13 +128,25 @@ class _Scope(Terms):
             args=arguments,
             results=results,
             hint=self._attribute(inner.path),
-            when=self._when(when_of(inner)),
+            when=when,
             plan=inner.plan,
             container=None if variant else self._container(inner.path),
             thunks=tuple(self._uncertain(inner, inputs)),
             asked=tuple(results[place][1] for place in self._uncertain(inner, outputs)),
             where=self.where,
         )
+
+    def _passed(self, ref: Ref, when: tuple[Arg, ...]) -> Arg:
+        """A value that is handed to another call; None where the conditions do not hold under which it is computed.
+
+        Args:
+            ref: the value.
+            when: the conditions that hold where it is handed over.
+        """
+        term = self.term(ref)
+        own = self.conditional.get(term.index, ()) if self.conditional and isinstance(term, Local) else ()
+        missing = own[common(own, when) :]
+        return Apply("if", (conjunction(missing), term, Literal("None"))) if missing else term
 
     def _container(self, path: str) -> tuple[str, int, int] | None:
         found = self.table.container(path)

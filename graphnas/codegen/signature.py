@@ -5,7 +5,7 @@ from __future__ import annotations
 from graphnas.codegen.form import Root
 from graphnas.codegen.literals import identifier, literal
 from graphnas.ir.graph import Graph
-from graphnas.ir.node import Input, Parameter
+from graphnas.ir.node import ARGUMENT, Call, Input, Parameter
 
 
 def root_of(graph: Graph) -> Root:
@@ -18,6 +18,7 @@ def root_of(graph: Graph) -> Root:
         signature=tuple(_signature(parameters, bool(graph.choices))),
         names=names,
         inputs=tuple(access(item) for item in graph.inputs),
+        asked=tuple(str(node.args[0]) for node in graph.nodes if node.op == Call(ARGUMENT)),
         refused=(*(_refusal(parameter) for parameter in parameters if parameter.fixed), *_lengths(graph.inputs)),
     )
 

@@ -34,6 +34,13 @@ class Size(Expr):
 
 
 @dataclass(frozen=True, slots=True)
+class Given(Expr):
+    """Whether the caller gave an input that may be left out, and did not give None."""
+
+    of: Ref
+
+
+@dataclass(frozen=True, slots=True)
 class List:
     """A Python list among the arguments (a `tuple` stays a tuple)."""
 
@@ -109,6 +116,7 @@ ENTER_GRAD_MODE = "graphnas.enter_grad_mode"  # (enabled,): the nodes up to the 
 EXIT_GRAD_MODE = "graphnas.exit_grad_mode"
 ALIAS = "graphnas.alias"  # (value,): a module returned what it was given
 SET_DATA = "graphnas.set_data"  # (tensor, value): `tensor.data = value`
+ARGUMENT = "graphnas.argument"  # (name, value): what forward is given for a parameter of plain values, such as value
 MERGES = {"sum": "graphnas.sum", "mean": "graphnas.mean", "concat": "graphnas.concat"}  # a closed `Choose` of several
 # Tensor attributes that are read, not called: `Call("torch.Tensor.T")` is written `x.T`.
 ATTRIBUTES = frozenset(
@@ -214,7 +222,8 @@ class Parameter:
         name: as the user wrote it.
         kind: "positional", "keyword", "var_positional" or "var_keyword".
         required: whether it has no default.
-        fixed: whether only `value` was traced; another value is refused when the network runs.
+        fixed: whether only `value` was traced; another value is refused when the network runs. Of several values that
+            were traced, guards and conditions on `Given` inputs or on an `ARGUMENT` tell.
         value: the default, or the value that was traced where `fixed`.
     """
 
@@ -263,7 +272,7 @@ def refs_in(tree: Arg, sizes: bool = True) -> Iterator[Ref]:
     elif kind is FrozenDict:
         for item in tree.values():
             yield from refs_in(item, sizes)
-    elif kind is Size:
+    elif kind is Size or kind is Given:
         if sizes:
             yield tree.of
     elif kind is Apply:

@@ -16,6 +16,7 @@ from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import (
     ALIAS,
+    ARGUMENT,
     ATTRIBUTES,
     ENTER_GRAD_MODE,
     EXIT_GRAD_MODE,
@@ -27,6 +28,7 @@ from graphnas.ir.node import (
     Choose,
     Constant,
     Device,
+    Given,
     Layer,
     List,
     Node,
@@ -124,6 +126,8 @@ class _Conversion:
     def _call(self, target: str, node: Node) -> Any:
         args, kwargs = self._arg(node.args), self._plain(node.kwargs)
         match target:
+            case _ if target == ARGUMENT:
+                raise GraphError(f"{args[0]!r} is a parameter with conditions on its value, which fx cannot hold")
             case _ if target == ENTER_GRAD_MODE:
                 self._modes.append(self._fx.call_function(enter_grad_mode, args))
                 return self._modes[-1]
@@ -165,6 +169,8 @@ class _Conversion:
                 return self._training
             case Apply(fn=fn, args=args):
                 return self._apply(fn, self._arg(args))
+            case Given(of=of):
+                raise GraphError(f"whether {of.name!r} is given is a condition, which fx cannot hold")
             case Choice(label=label):
                 raise GraphError(f"choice {label!r} is open, which fx cannot hold; specialize the graph first")
             case List(items=items):
