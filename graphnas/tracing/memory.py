@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
-from graphnas.ir.node import Arg, Size, Source, transform
+from graphnas.ir.node import Source
 from graphnas.tracing.modules import Registry
-from graphnas.tracing.record import ModuleCall, Record, Step, Value, values_read
+from graphnas.tracing.record import ModuleCall, Record, Step, Value, identified, values_read
 from graphnas.tracing.snapshot import Snapshot
 
 _COUNTED = frozenset((int, float, str))
@@ -49,7 +49,7 @@ def difference(first: Record, second: Record) -> Step | None:
     """
     ours, theirs = list(_steps(first.root)), list(_steps(second.root))
     for mine, other in zip(ours, theirs, strict=False):
-        if _plain(mine) != _plain(other):
+        if identified(mine) != identified(other):
             return other
     if len(ours) != len(theirs):
         return (theirs or ours)[min(len(ours), len(theirs) - 1)]
@@ -95,19 +95,3 @@ def _steps(call: ModuleCall) -> Iterator[Step]:
             yield from _steps(item)
         else:
             yield item
-
-
-def _plain(step: Step) -> Arg:
-    """A step with every value told by where it comes from, so that those of two runs can be compared."""
-    return (step.op, transform(step.args, _leaf), [(key, transform(arg, _leaf)) for key, arg in step.kwargs.items()])
-
-
-def _leaf(leaf: Any) -> Any:
-    match leaf:
-        case Value(step=None):
-            return (leaf.origin, leaf.name)
-        case Value(step=Step(position=position)):
-            return (position, leaf.item)
-        case Size():
-            return (_leaf(leaf.of), leaf.dim)
-    return leaf

@@ -8,6 +8,8 @@ import torch
 
 from graphnas.errors import GraphNASError, TraceError
 from graphnas.tracing import sources
+from graphnas.tracing.branches import both_modes, united
+from graphnas.tracing.examples import Faces, telling
 from graphnas.tracing.interface import Interface
 from graphnas.tracing.memory import Kept, difference, kept
 from graphnas.tracing.modules import Registry
@@ -26,40 +28,50 @@ class Runs:
         exact: whether libraries are told the truth when they ask whether they are compiled.
     """
 
-    def __init__(self, registry: Registry, faces: Interface, exact: bool) -> None:
+    def __init__(self, registry: Registry, faces: Faces, exact: bool) -> None:
         self._registry = registry
         self._faces = faces
         self._exact = exact
         self._snapshot = Snapshot(registry.modules)
         self._repeats = Repeats()
+        self._runs = 0
 
-    def records(self) -> tuple[Record, ...]:
-        """One run in evaluation, and one in training if the first has asked for the mode.
+    def record(self) -> Record:
+        """The runs as one record: every example in evaluation, and if one of them asks for the mode also in training.
 
         Raises:
             TraceError: the model raises, or does what a graph cannot hold.
         """
         try:
-            first = self._run(training=False)
-            if not first.reads_mode:
-                return (first,)
-            self._snapshot.restore()
-            return (first, self._run(training=True))
+            evaluation = self._examples(training=False)
+            if not any(record.reads_mode for record in evaluation):
+                return united(evaluation)
+            return both_modes(united(evaluation), united(self._examples(training=True)))
         finally:
             self._snapshot.restore()
 
-    def _run(self, training: bool) -> Record:
-        record = self._sparing(training)
+    def _examples(self, training: bool) -> list[Record]:
+        records = []
+        for number, face in enumerate(self._faces.each, 1):
+            if self._runs:
+                self._snapshot.restore()
+            self._runs += 1
+            with telling(number, len(self._faces.each)):
+                records.append(self._faces.told(self._run(face, training), face))
+        return records
+
+    def _run(self, face: Interface, training: bool) -> Record:
+        record = self._sparing(face, training)
         for found in kept(self._registry, self._snapshot, record):
-            self._check_memory(found, record)
+            self._check_memory(found, record, face)
         return record
 
-    def _sparing(self, training: bool) -> Record:
+    def _sparing(self, face: Interface, training: bool) -> Record:
         """A run in which layers may be left out, and if their values turn out to matter another with all of them."""
         if self._repeats.allowed:
             self._repeats.begin()
             try:
-                record = self._recorded(training)
+                record = self._recorded(face, training)
                 if not self._repeats.demanded:
                     return record
             except (Exception, DemandError):
@@ -67,15 +79,15 @@ class Runs:
                     raise
             self._repeats.forbid()
             self._snapshot.restore()
-        return self._recorded(training)
+        return self._recorded(face, training)
 
-    def _check_memory(self, found: Kept, first: Record) -> None:
+    def _check_memory(self, found: Kept, first: Record, face: Interface) -> None:
         """A second call on the same inputs does the same, or what the first has kept plays a part."""
         self._snapshot.restore(attributes=False)
         self._repeats.forbid()
         cause: TraceError | None = None
         try:
-            step = difference(first, self._recorded(first.training))
+            step = difference(first, self._recorded(face, first.training))
             if step is None:
                 return
             place = str(found.source or step.source)
@@ -87,9 +99,9 @@ class Runs:
             "A graph has no such memory: take it as an input and return it, or hold it in a buffer of fixed shape."
         ) from cause
 
-    def _recorded(self, training: bool) -> Record:
+    def _recorded(self, face: Interface, training: bool) -> Record:
         recorder = Recorder(self._registry, self._snapshot, self._repeats, self._exact)
-        args, kwargs, inputs = self._faces.fresh()
+        args, kwargs, inputs = face.fresh()
         self._snapshot.seed()
         torch.set_grad_enabled(True)
         try:
@@ -99,7 +111,7 @@ class Runs:
         except GraphNASError:
             raise
         except Exception as error:
-            raise self._failure(recorder, error) from error
+            raise self._failure(recorder, error, face) from error
         for generator in self._snapshot.foreign_draws():
             raise TraceError(
                 f"the model {self._registry.name} draws from {generator}, which a graph cannot repeat\n"
@@ -107,16 +119,14 @@ class Runs:
             )
         return record
 
-    def _failure(self, recorder: Recorder, error: Exception) -> TraceError:
+    def _failure(self, recorder: Recorder, error: Exception, face: Interface) -> TraceError:
         """The error of a model that raised: which module, where in the user's code, and what it was given."""
         places = [
             f"{sources.short_file(frame.f_code.co_filename)}:{line}"
             for frame, line in traceback.walk_tb(error.__traceback__)
             if sources.caller(frame) is frame
         ]
-        given = ", ".join(
-            f"{item.name}: {item.dtype.removeprefix('torch.')}{list(item.shape)}" for item in self._faces.inputs
-        )
+        given = ", ".join(f"{item.name}: {item.dtype.removeprefix('torch.')}{list(item.shape)}" for item in face.inputs)
         module = recorder.failed or f"the model {self._registry.name}"
         text = str(error).strip().splitlines()
         message = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__

@@ -14,7 +14,8 @@ from graphnas.ir.effects import draws, effect, writes_state
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import Arg, Entry, Frame, Node, Ref, refs_in
-from graphnas.tracing.interface import Interface, interface
+from graphnas.tracing.examples import Faces, example, examples, faces
+from graphnas.tracing.interface import Interface
 from graphnas.tracing.lift import Lift, Place
 from graphnas.tracing.modules import Registry
 from graphnas.tracing.runs import Runs
@@ -37,7 +38,7 @@ class Tracer:
 
         Args:
             model: any module, a `torch.fx.GraphModule` too.
-            *args: example inputs of its `forward`.
+            *args: example inputs of its `forward`; or several examples, of which each is a call (`gn.example`).
             **kwargs: example inputs by keyword.
 
         Raises:
@@ -45,23 +46,23 @@ class Tracer:
         """
         registry = _registry(model)
         reserved = registry.paths - {""}
-        faces = interface(model, args, kwargs, reserved)
-        lift, table = self._lifted(registry, faces, reserved, Place())
+        known = faces(model, examples(args, kwargs), reserved)
+        lift, table = self._lifted(registry, known, reserved, Place())
         graph = Graph(
-            faces.inputs,
+            known.inputs,
             lift.nodes,
             lift.output,
             modules=table,
             formals=_formals(lift.formals),
             name=registry.name,
-            signature=faces.signature,
+            signature=known.signature,
         )
         return without_dead_nodes(graph)
 
     def alternative(
         self,
         module: nn.Module,
-        examples: Sequence[Tensor],
+        inputs: Sequence[Tensor],
         path: str,
         scope: tuple[Frame, ...] = (),
         taken: Collection[str] = (),
@@ -72,25 +73,24 @@ class Tracer:
         registry = _registry(module)
         layer = registry.layer(module)
         reserved = {path, *(f"{path}.{name}" for name in registry.paths if name)}
-        faces = interface(module, tuple(examples), {}, set(reserved))
-        refs = tuple(given) or tuple(Ref(item.name) for item in faces.inputs)
+        known = faces(module, (example(*inputs),), set(reserved))
+        refs = tuple(given) or tuple(Ref(item.name) for item in known.inputs)
         if layer is not None:
             name = f"{path}@{call}" if call else path
             node = Node(name, replace(layer, path=path), refs, scope=scope)
-            return Alternative((node,), Ref(name), Table(registry, {}, path).rows(), FrozenDict(), faces)
+            return Alternative((node,), Ref(name), Table(registry, {}, path).rows(), FrozenDict(), known.each[0])
         frames = (*scope, Frame(path, registry.class_name(module), call))
-        named = {item.name: ref for item, ref in zip(faces.inputs, refs, strict=True)}
-        lift, table = self._lifted(registry, faces, reserved, Place(path, frames, call, taken, named))
+        named = {item.name: ref for item, ref in zip(known.inputs, refs, strict=True)}
+        lift, table = self._lifted(registry, known, reserved, Place(path, frames, call, taken, named))
         graph = without_dead_nodes(
-            Graph(faces.inputs, lift.nodes, lift.output, modules=table, formals=_formals(lift.formals))
+            Graph(known.inputs, lift.nodes, lift.output, modules=table, formals=_formals(lift.formals))
         )
-        return Alternative(graph.nodes, graph.output, table, graph.formals, faces)
+        return Alternative(graph.nodes, graph.output, table, graph.formals, known.each[0])
 
     def _lifted(
-        self, registry: Registry, faces: Interface, reserved: set[str], place: Place
+        self, registry: Registry, known: Faces, reserved: set[str], place: Place
     ) -> tuple[Lift, tuple[Entry, ...]]:
-        lift = Lift(Runs(registry, faces, self.exact).records(), reserved, place)
-        lift.name_joins()
+        lift = Lift(Runs(registry, known, self.exact).record(), reserved, place)
         return lift, Table(registry, lift.constants, place.path).rows()
 
 
@@ -118,7 +118,7 @@ def trace(model: nn.Module, *args: Any, **kwargs: Any) -> Graph:
 
     Args:
         model: any module, a `torch.fx.GraphModule` too.
-        *args: example inputs of its `forward`.
+        *args: example inputs of its `forward`; or several examples, of which each is a call (`example`).
         **kwargs: example inputs by keyword.
 
     Raises:

@@ -1,0 +1,329 @@
+"""Two records made one: what both did stays, the rest runs under the condition that told them apart."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+from torch import Tensor
+
+from graphnas.ir.choice import Apply, Expr, conjunction
+from graphnas.ir.node import ENTER_GRAD_MODE, EXIT_GRAD_MODE, GUARD, Arg, Call, Choose, Given, Size, transform
+from graphnas.tracing.joins import join
+from graphnas.tracing.record import ModuleCall, Record, Step, Value, values_in
+
+Item: TypeAlias = "Step | ModuleCall"
+Path: TypeAlias = tuple[int, ...]  # to an item of a record: its place in the root, then in the calls around it
+
+
+def merge(
+    base: Record, other: Record, condition: Expr, holds: bool, fork: Path = (), decided: Sequence[Step] = ()
+) -> Record:
+    """The record that does what `base` or what `other` did, as a condition has it.
+
+    Args:
+        base: a record; it becomes the merged one.
+        other: another of the same model; it is used up.
+        condition: what told them apart, in values of `base`.
+        holds: whether it holds where `base` was recorded.
+        fork: the place up to which both are equal.
+        decided: steps to put there: what the condition is worked out by.
+    """
+    return _Merge(base, other, condition, holds).merged(fork, decided)
+
+
+class _Merge:
+    def __init__(self, base: Record, other: Record, condition: Expr, holds: bool) -> None:
+        self._base, self._other = base, other
+        self._condition, self._holds = condition, holds
+        self._ours, self._theirs = _signed(condition, holds), _signed(condition, not holds)
+        self._twins: dict[Step, Step] = {}  # a step of `other` → the step of `base` that does the same
+        self._values: dict[Any, Value] = {}  # where a value comes from → the one that stands for all of its like
+        self._constants: dict[str, list[Value]] = {}
+        self._order: dict[Step, int] = {}
+        self._homes: dict[Step, ModuleCall] = {}
+        self._parents: dict[ModuleCall, ModuleCall] = {}
+        self._one_sided: set[ModuleCall] = set()
+        self._joins: dict[str, tuple[Arg, Arg, Value]] = {}
+
+    def merged(self, fork: Path, decided: Sequence[Step]) -> Record:
+        """The merged record."""
+        base, other = self._base, self._other
+        self._calls(base.root, other.root, fork, decided)
+        output = self._joined(base.output, other.output, base.root, None)
+        self._name_joins(base.root)
+        return replace(base, output=output)
+
+    # ------------------------------------------------------------ walking
+    def _calls(self, ours: ModuleCall, theirs: ModuleCall, fork: Path, decided: Sequence[Step]) -> None:
+        """Merges two calls of one module, which from here on are one."""
+        items = ours.items
+        ours.items = []
+        ours.formals = {self._value(value): name for value, name in ours.formals.items()}
+        for value, name in theirs.formals.items():
+            ours.formals.setdefault(self._value(value), name)
+        start = fork[0] if fork else 0
+        for first, second in zip(items[:start], theirs.items[:start], strict=True):
+            self._pair(ours, first, second)
+        if len(fork) > 1:
+            self._parents[items[start]] = ours  # type: ignore[index]  # the way to the fork leads through calls
+            ours.items.append(items[start])
+            self._calls(items[start], theirs.items[start], fork[1:], decided)  # type: ignore[arg-type]
+            start += 1
+        else:
+            for step in decided:
+                self._place(ours, step)
+        self._rest(ours, _regions(items[start:]), _regions(theirs.items[start:]))
+
+    def _rest(self, call: ModuleCall, ours: Sequence[_Unit], theirs: Sequence[_Unit]) -> None:
+        for first, second in _pairs(ours, theirs, self._holds):
+            if first is None or second is None or not self._is_same(first, second):
+                sides = ((first, self._ours), (second, self._theirs))
+                for unit, when in sides if self._holds else sides[::-1]:  # as `if` has it: first where it holds
+                    self._one(call, unit, when)
+            elif isinstance(first, tuple) and isinstance(second, tuple):
+                self._rest(call, first[0:1], second[0:1])
+                self._rest(call, first[1:-1], second[1:-1])
+                self._rest(call, first[-1:], second[-1:])
+            elif not isinstance(first, tuple) and not isinstance(second, tuple):
+                self._pair(call, first, second)
+
+    def _is_same(self, first: _Unit, second: _Unit) -> bool:
+        """Whether two units that look the same run under the same conditions, and decide the same."""
+        while isinstance(first, tuple) and isinstance(second, tuple):
+            first, second = first[0], second[0]
+        if not isinstance(first, Step) or not isinstance(second, Step):
+            return True
+        ours, theirs = self._terms(first), self._terms(second)
+        return ours is theirs or _spelled(ours) == _spelled(theirs)
+
+    def _terms(self, step: Step) -> Arg:
+        """What must be equal for two steps to be one."""
+        if step.when is None and isinstance(step.op, Call) and step.op.target not in (GUARD, ENTER_GRAD_MODE):
+            return None
+        decides = step.args if isinstance(step.op, Call) and step.op.target in (GUARD, ENTER_GRAD_MODE) else None
+        chosen = step.op.choice if isinstance(step.op, Choose) else None
+        return self._canonical((step.when, decides, chosen))
+
+    def _pair(self, call: ModuleCall, first: Item, second: Item) -> None:
+        match first, second:
+            case ModuleCall(), ModuleCall():
+                self._parents[first] = call
+                call.items.append(first)
+                self._calls(first, second, (), ())
+            case Step(), Step():
+                self._twins[second] = first
+                when = first.when = self._canonical(first.when)
+                first.op = self._operation(first)
+                args = zip(first.args, second.args, strict=True)
+                first.args = tuple([self._joined(mine, theirs, call, when) for mine, theirs in args])
+                for key, value in first.kwargs.items():
+                    first.kwargs[key] = self._joined(value, second.kwargs[key], call, when)
+                if second.after:
+                    first.after = tuple(dict.fromkeys((*first.after, *map(self._twin, second.after))))
+                self._place(call, first)
+
+    def _one(self, call: ModuleCall, unit: _Unit | None, when: Expr) -> None:
+        """What only one of the records has runs under its condition."""
+        match unit:
+            case None:
+                return
+            case tuple():
+                for item in unit:
+                    self._one(call, item, when)
+            case ModuleCall():
+                self._parents[unit] = call
+                self._one_sided.add(unit)
+                call.items.append(unit)
+                items, unit.items = unit.items, []
+                unit.formals = {self._value(value): name for value, name in unit.formals.items()}
+                for item in items:
+                    self._one(unit, item, when)
+            case Step():
+                self._one_step(call, unit, when)
+
+    def _one_step(self, call: ModuleCall, step: Step, when: Expr) -> None:
+        step.args = self._canonical(step.args)
+        if isinstance(step.op, Call) and step.op.target == GUARD and _spelled(step.args[0]) == _spelled(when):
+            return  # it holds there
+        step.kwargs = {key: self._canonical(value) for key, value in step.kwargs.items()}
+        step.op = self._operation(step)
+        step.when = conjunction(when, self._canonical(step.when))
+        if step.after:
+            step.after = tuple(dict.fromkeys(map(self._twin, step.after)))
+        self._place(call, step)
+
+    def _operation(self, step: Step) -> Any:
+        if isinstance(step.op, Choose):
+            return Choose(self._canonical(step.op.choice), step.op.merge)
+        return step.op
+
+    def _twin(self, step: Step) -> Step:
+        return self._twins.get(step, step)
+
+    def _place(self, call: ModuleCall, step: Step, position: int | None = None) -> None:
+        call.items.insert(len(call.items) if position is None else position, step)
+        self._homes[step] = call
+        self._order[step] = len(self._order)
+
+    # ------------------------------------------------------------ values
+    def _canonical(self, tree: Arg) -> Arg:
+        """An argument tree of either record in which equal values are one object."""
+        return tree if tree is None else transform(tree, self._leaf)
+
+    def _leaf(self, leaf: Any) -> Any:
+        if isinstance(leaf, Value):
+            return self._value(leaf)
+        if isinstance(leaf, Size):
+            return Size(self._value(leaf.of), leaf.dim)  # type: ignore[arg-type]
+        return Given(self._value(leaf.of)) if isinstance(leaf, Given) else leaf  # type: ignore[arg-type]
+
+    def _value(self, value: Value) -> Value:
+        if value.origin == "constant":
+            return self._constant(value)
+        step = value.step and self._twins.get(value.step, value.step)
+        found = self._values.setdefault((step or value.origin, value.item or value.name), value)
+        if found.step is not step:
+            found.step = step
+        return found
+
+    def _constant(self, value: Value) -> Value:
+        known = self._constants.setdefault(value.name, [])
+        for held in known:
+            if same_tensor(held.content, value.content):
+                return held
+        known.append(value)
+        return value
+
+    # ------------------------------------------------------------ joins
+    def _joined(self, ours: Arg, theirs: Arg, reader: ModuleCall, when: Expr | None) -> Arg:
+        """One argument tree for both records, read in a call under a condition of its own."""
+
+        def choose(yes: Arg, no: Arg) -> Arg:
+            return self._choose(yes, no, reader, when)
+
+        pair = (self._canonical(ours), self._canonical(theirs))
+        yes, no = pair if self._holds else pair[::-1]
+        return join(yes, no, self._condition, choose)
+
+    def _choose(self, yes: Arg, no: Arg, reader: ModuleCall, when: Expr | None) -> Value:
+        """A step that has one value where the condition holds and another elsewhere.
+
+        It stands where the last of what it needs was made; if it is read under a condition of its own, which may be
+        known later still, before its reader.
+        """
+        key = _spelled((yes, no, when))
+        if key not in self._joins:
+            home = reader
+            needs = (yes, no, self._condition)
+            made = [value.step for value in values_in(needs) if value.step in self._homes]
+            if made and when is None:
+                home = self._homes[max(made, key=self._order.__getitem__)]  # type: ignore[arg-type]
+            while home in self._one_sided:
+                home = self._parents[home]
+            step = Step(Choose(self._condition), (yes, no), {}, "result", 0, when=when)
+            before = self._child_towards(home, reader)
+            self._place(home, step, None if before is None else home.items.index(before))
+            self._joins[key] = (yes, no, Value(None, step))
+        return self._joins[key][2]
+
+    def _child_towards(self, home: ModuleCall, reader: ModuleCall) -> ModuleCall | None:
+        """The call directly in `home` that holds `reader`; None where that is `home` itself or elsewhere."""
+        call = reader
+        while call in self._parents:
+            if self._parents[call] is home:
+                return call
+            call = self._parents[call]
+        return None
+
+    def _name_joins(self, call: ModuleCall) -> None:
+        """Lets a join go by the name that a module has for one of its arms."""
+        for yes, no, joined in self._joins.values():
+            names = [call.formals[arm] for arm in (yes, no) if isinstance(arm, Value) and arm in call.formals]
+            if names:
+                call.formals.setdefault(joined, names[0])
+        for item in call.items if self._joins else ():
+            if isinstance(item, ModuleCall):
+                self._name_joins(item)
+
+
+# ---------------------------------------------------------------- which items are the same
+_Unit: TypeAlias = "Item | tuple[Any, ...]"  # an item, or a region of one grad mode from its first item to its last
+
+
+def _pairs(
+    ours: Sequence[_Unit], theirs: Sequence[_Unit], ours_first: bool
+) -> Iterator[tuple[_Unit | None, _Unit | None]]:
+    """The units of one module call in both records, side by side; None where only one record has it."""
+    our_keys, their_keys = list(map(_key, ours)), list(map(_key, theirs))
+    if our_keys == their_keys:
+        yield from zip(ours, theirs, strict=True)
+        return
+    matcher = difflib.SequenceMatcher(None, our_keys, their_keys, autojunk=False)
+    for tag, first, last, their_first, their_last in matcher.get_opcodes():
+        if tag == "equal":
+            yield from zip(ours[first:last], theirs[their_first:their_last], strict=True)
+        else:
+            mine = [(unit, None) for unit in ours[first:last]]
+            others = [(None, unit) for unit in theirs[their_first:their_last]]
+            yield from (*mine, *others) if ours_first else (*others, *mine)
+
+
+def _key(unit: _Unit) -> Any:
+    return ("region", _key(unit[0])) if isinstance(unit, tuple) else unit.key
+
+
+def _regions(items: Sequence[Item]) -> Sequence[_Unit]:
+    """The items with those between the entrance to a grad mode and the exit as one."""
+    open_ones: list[list[_Unit]] = [[]]
+    for item in items:
+        target = item.op.target if isinstance(item, Step) and isinstance(item.op, Call) else ""
+        if target == ENTER_GRAD_MODE:
+            open_ones.append([])
+        open_ones[-1].append(item)
+        if target == EXIT_GRAD_MODE and len(open_ones) > 1:
+            region = tuple(open_ones.pop())
+            open_ones[-1].append(region)
+    for unclosed in open_ones[1:]:  # the fork is inside of it
+        open_ones[0] += unclosed
+    return open_ones[0]
+
+
+# ---------------------------------------------------------------- small questions
+def _signed(condition: Expr, holds: bool) -> Expr:
+    return condition if holds else Apply("not", (condition,))
+
+
+def _spelled(tree: Arg) -> str:
+    """A tree whose values are canonical as text; it tells 1, 1.0 and True apart."""
+    return repr(transform(tree, _shown))
+
+
+class _Shown(Expr):
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def _shown(leaf: Any) -> Any:
+    match leaf:
+        case Value():
+            return _Shown(f"value {id(leaf)}")
+        case Size(of=of, dim=dim):
+            return _Shown(f"size {id(of)} {dim}")
+        case Given(of=of):
+            return _Shown(f"given {id(of)}")
+    return leaf
+
+
+def same_tensor(first: Tensor, second: Tensor) -> bool:
+    """Whether two tensors are equal in every value."""
+    return first is second or (
+        first.shape == second.shape and first.dtype == second.dtype and bool((first == second).all())
+    )
