@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from graphnas.codegen.branches import Arms, Conditions, blocks, common, conjunction, is_opposite
+from graphnas.codegen.branches import Arms, Block, Conditions, blocks, common, conjunction, is_opposite
 from graphnas.codegen.code import Code, Local, call, concat, substituted, text
-from graphnas.codegen.expressions import assignment_code, augmented, guard_code, item_code, term_code
+from graphnas.codegen.expressions import assignment_code, augmented, guard_code, item_code, term_code, truth
 from graphnas.codegen.form import Form, Item
 from graphnas.codegen.lines import Body, Line
 from graphnas.codegen.loops import Loop, find_loop
@@ -40,7 +40,7 @@ class Writer:
         self.pending: list[Pending] = []
         self.indent = 0
         self.when: Conditions = ()
-        self.blocks: list[tuple[int, int]] = []  # of the open blocks: where in `when` each ends, and its first line
+        self.blocks: list[Block] = []
         self.codes = [self._code(item) for item in form.items]
         self.reads, self.last = self._usage()
         self.arms = self._arms()
@@ -296,20 +296,21 @@ class Writer:
         self.flush()
         shared = common(self.when, when)
         closed: Arg = None
-        while self.blocks and self.blocks[-1][0] > shared:
-            end, line = self.blocks.pop()
+        while self.blocks and self.blocks[-1].end > shared:
+            block = self.blocks.pop()
             self.indent -= 1
-            start = self.blocks[-1][0] if self.blocks else 0
-            closed = self.when[start] if start == shared and end == start + 1 and line < len(self.lines) - 1 else None
-            if line == len(self.lines) - 1:
-                del self.lines[line]  # nothing ran in it
-        start = self.blocks[-1][0] if self.blocks else 0
+            start = self.blocks[-1].end if self.blocks else 0
+            is_empty = block.line == len(self.lines) - 1
+            has_else = not is_empty and not block.is_else and (start, block.end) == (shared, shared + 1)
+            closed = self.when[start] if has_else else None
+            if is_empty:
+                del self.lines[block.line]
+        start = self.blocks[-1].end if self.blocks else 0
         for end in blocks(items, start) if when else ():
-            if closed is not None and end == start + 1 and is_opposite(closed, when[start]):
-                test = text("else:")
-            else:
-                test = self._named(concat("if ", term_code(conjunction(when[start:end])), ":"))
-            self.blocks.append((end, len(self.lines)))
+            is_else = closed is not None and end == start + 1 and is_opposite(closed, when[start])
+            test = text("else:") if is_else else concat("if ", truth(conjunction(when[start:end])), ":")
+            test = self._named(test)
+            self.blocks.append(Block(end, len(self.lines), is_else))
             self.lines.append(Line(self.indent, test))
             self.indent += 1
             start, closed = end, None

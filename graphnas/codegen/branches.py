@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from graphnas.codegen.code import Local
 from graphnas.codegen.expressions import augmented, term_code
@@ -12,6 +12,14 @@ from graphnas.ir.choice import Apply
 from graphnas.ir.node import Arg
 
 Conditions: TypeAlias = tuple[Arg, ...]
+
+
+class Block(NamedTuple):
+    """An open block: how many of the present conditions hold in it, its first line, and whether that is an `else`."""
+
+    end: int
+    line: int
+    is_else: bool
 
 
 def common(first: Conditions, second: Conditions) -> int:
@@ -109,21 +117,23 @@ class Arms:
             self.groups |= dict.fromkeys(found, min(found))
 
     def _is_bound(self, index: int) -> bool:
-        """Whether a value's variable is settled by how it is written: as `x += y`, or as a loop."""
+        """Whether a value's variable is settled by how it is written: as `x += y`, beside others, or as a loop."""
         step = self._makers.get(index)
         if any(augmented(self._items[reader]) for reader, _ in self._reads.get(index, ()) if reader < len(self._items)):
             return True
         if step is None:
             return False
+        if [path for path, _ in self._items[step].results] != [()]:
+            return True
         item, before = self._items[step], self._items[step - 1] if step else None
         loop = item.container is not None and before is not None and before.container is not None
         return bool(augmented(item)) or (loop and before.container[0] == item.container[0])  # type: ignore[index, union-attr]
 
     def _overwrites(self, value: int, other: int) -> bool:
         """Whether somebody may want the other value after this one has been assigned."""
-        step = self._makers.get(value, -1)
-        if value in self.joined or self._makers.get(other, -1) >= step:
-            return False
+        step, made = self._makers.get(value, -1), self._makers.get(other, -1)
+        if value in self.joined or made >= step:
+            return value not in self.joined and made == step  # as two parameters
         when = self._items[step].when if step >= 0 else ()
         return not all(_exclude(read, when) for reader, read in self._reads.get(other, ()) if reader > step)
 

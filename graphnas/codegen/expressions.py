@@ -97,7 +97,7 @@ def _apply(fn: str, args: tuple[Arg, ...], hint: str) -> Code:
         case "not" if isinstance(args[0], Given):
             return concat(bracketed(term_code(args[0].of), COMPARISON + 1), " is None", level=COMPARISON)
         case "not":
-            return concat("not ", bracketed(codes[0], NOT), level=NOT)
+            return concat("not ", bracketed(truth(args[0]), NOT), level=NOT)
         case "and":
             return infix(codes[0], "and", codes[1], AND)
         case "or":
@@ -113,9 +113,14 @@ def _apply(fn: str, args: tuple[Arg, ...], hint: str) -> Code:
     return call(fn, codes)
 
 
+def truth(condition: Arg) -> Code:
+    """A condition where Python asks for no more than its truth."""
+    return term_code(condition.args[0] if isinstance(condition, Apply) and condition.fn == "bool" else condition)
+
+
 def conditional(condition: Arg, yes: Arg, no: Arg) -> Code:
     """`yes if condition else no`; where these are True and False, the condition."""
-    test = term_code(condition)
+    test = truth(condition)
     if condition == TRAINING and (yes, no) == (_TRUE, _FALSE):
         return test
     if condition == TRAINING and (yes, no) == (_FALSE, _TRUE):

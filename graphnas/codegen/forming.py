@@ -101,6 +101,9 @@ class _Scope(Terms):
         return refs, tuple(as_name(called.get(ref) or self._lifted(ref)) for ref in refs)
 
     def _lifted(self, ref: Ref) -> str:
+        node = self.layout.graph.by_name.get(ref.name)
+        if node is not None and node.op == Call("torch.Tensor.__bool__"):
+            return "decision"
         return "x" if ref.name in self.layout.home else ref.name.rpartition(".")[2]
 
     def _result(self) -> Arg:

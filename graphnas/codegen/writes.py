@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from graphnas.codegen.branches import is_opposite
+from graphnas.codegen.layout import Conditions, conditions
 from graphnas.ir import effects
+from graphnas.ir.choice import Apply
 from graphnas.ir.frozen import FrozenDict, remembered
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import Call, Choose, Layer, Node, refs_in
@@ -113,7 +116,7 @@ class _Moves:
     def _others(self, node: Node, aliases: set[str]) -> list[str]:
         """The nodes that read what a write overwrites, but those on the way to it and views."""
         chain = self._chain(node)
-        readers = {reader: None for name in aliases for reader in self._graph.readers.get(name, ())}
+        readers = {reader.name: None for name in aliases for reader in self._readers(name, node)}
         return [
             name
             for name in readers
@@ -158,9 +161,16 @@ class _Moves:
             found.add(name)
             source = self._graph.by_name.get(name)
             waiting += _sources(source) if source is not None and self._shares(source) else ()
-            readers = (self._graph.by_name[reader] for reader in self._graph.readers.get(name, ()))
+            readers = self._readers(name, node)
             waiting += [reader.name for reader in readers if self._shares(reader) and name in _sources(reader)]
         return found
+
+    def _readers(self, name: str, write: Node) -> list[Node]:
+        """The nodes that read a value where a write has run."""
+        readers = (self._graph.by_name[reader] for reader in self._graph.readers.get(name, ()))
+        if write.when is None:
+            return list(readers)
+        return [reader for reader in readers if not _never_reads(reader, name, conditions(write))]
 
     def _is_followed(self, node: Node) -> bool:
         """Whether a write into what a write gives must stay: `mean.mul_(0.9).add_(x)` is one update."""
@@ -183,6 +193,21 @@ class _Moves:
 
     def _shares(self, node: Node) -> bool:
         return effects.shares_storage(without_writing(node) if node.name in self._names else node)
+
+
+def _never_reads(reader: Node, name: str, held: Conditions) -> bool:
+    """Whether a node does not read a value where certain conditions hold."""
+    if _exclude(conditions(reader), held):
+        return True
+    condition = reader.condition
+    if condition is None or any(ref.name == name for ref in refs_in(condition)):
+        return False
+    arms = zip((condition, Apply("not", (condition,))), reader.args, strict=True)
+    return all(_exclude((claim,), held) for claim, arm in arms if any(ref.name == name for ref in refs_in(arm)))
+
+
+def _exclude(first: Conditions, second: Conditions) -> bool:
+    return any(is_opposite(mine, other) for mine in first for other in second)
 
 
 @remembered

@@ -66,18 +66,19 @@ class Faces:
         each: how it was called, example by example.
         signature: the parameters of `forward` as the graph has them.
         inputs: the tensors that any of the examples gives.
-        varying: the parameters that are not given alike in all examples.
+        told: the parameters whose values are told at the beginning of every record: those that are not given alike
+            in all examples, and those that may be left out, but never were.
     """
 
     each: tuple[Interface, ...]
     signature: tuple[Parameter, ...]
     inputs: tuple[Input, ...]
-    varying: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
 
-    def told(self, record: Record, face: Interface) -> Record:
+    def telling(self, record: Record, face: Interface) -> Record:
         """The record with what was given at its beginning: guards, as if `forward` had looked."""
         steps: list[Step] = []
-        for name in self.varying:
+        for name in self.told:
             steps += self._claims(name, face, record, len(steps))
         record.root.items[:0] = steps
         return record
@@ -128,10 +129,10 @@ def faces(model: nn.Module, given: Sequence[Example], reserved: set[str]) -> Fac
     names: dict[tuple[str | int, ...], str] = {}
     each = []
     for number, item in enumerate(given, 1):
-        with telling(number, len(given)):
+        with numbered(number, len(given)):
             each.append(interface(model, item.args, item.kwargs, reserved, names))
     if len(each) == 1:
-        return Faces(tuple(each), each[0].signature, each[0].inputs)
+        return Faces(tuple(each), each[0].signature, each[0].inputs, _optional(each[0]))
     where = f"{type(model).__name__}.forward{each[0].bound.signature}"
     for number, face in enumerate(each[1:], 2):
         _check_tensors(each[0], face, number, where)
@@ -139,21 +140,21 @@ def faces(model: nn.Module, given: Sequence[Example], reserved: set[str]) -> Fac
     for face in each:
         for tensor in face.inputs:
             inputs.setdefault(tensor.path, tensor)
-    signature, varying = [], []
+    signature, told = [], set(_optional(each[0]))
     for parameters in zip(*(face.signature for face in each), strict=True):
         if any(repr(other) != repr(parameters[0]) for other in parameters):
             _check_variants(parameters[0].name, each, where)
-            varying.append(parameters[0].name)
+            told.add(parameters[0].name)
             signature.append(_open(parameters[0], each[0]))
         else:
             signature.append(parameters[0])
     order = {parameter.name: place for place, parameter in enumerate(signature)}
     ordered = sorted(inputs.values(), key=lambda tensor: order[str(tensor.path[0])])
-    return Faces(tuple(each), tuple(signature), tuple(ordered), tuple(varying))
+    return Faces(tuple(each), tuple(signature), tuple(ordered), tuple(name for name in order if name in told))
 
 
 @contextlib.contextmanager
-def telling(number: int, count: int) -> Iterator[None]:
+def numbered(number: int, count: int) -> Iterator[None]:
     """What goes wrong in here is said to go wrong in one of several examples."""
     try:
         yield
@@ -161,6 +162,12 @@ def telling(number: int, count: int) -> Iterator[None]:
         if count < 2:
             raise
         raise TraceError(f"example {number} of {count}: {error}") from error
+
+
+def _optional(face: Interface) -> tuple[str, ...]:
+    """The parameters that may be left out and have been given a tensor."""
+    given = {item.path for item in face.inputs}
+    return tuple(item.name for item in face.signature if not item.required and (item.name,) in given)
 
 
 def _open(parameter: Parameter, face: Interface) -> Parameter:

@@ -7,7 +7,7 @@ from typing import Any
 
 from graphnas.ir.choice import Apply, Expr
 from graphnas.ir.frozen import FrozenDict
-from graphnas.ir.node import Arg, List, Size, Slice
+from graphnas.ir.node import Arg, Given, List, Size, Slice
 from graphnas.tracing.record import Value, values_in
 
 
@@ -36,6 +36,8 @@ def join(yes: Arg, no: Arg, condition: Expr, choose: Callable[[Arg, Arg], Value]
         case Slice(), Slice():
             ours, theirs = ((tree.start, tree.stop, tree.step) for tree in (yes, no))
             return Slice(*joined(ours, theirs))
+        case Given(), Given() if yes == no:
+            return yes
         case Size(of=ours, dim=dim), Size(of=theirs, dim=other) if dim == other:
             return Size(joined(ours, theirs), dim)
         case Apply(fn=fn, args=ours), Apply(fn=other, args=theirs) if fn == other and len(ours) == len(theirs):

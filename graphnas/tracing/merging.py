@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
@@ -47,13 +48,14 @@ class _Merge:
         self._parents: dict[ModuleCall, ModuleCall] = {}
         self._one_sided: set[ModuleCall] = set()
         self._joins: dict[str, tuple[Arg, Arg, Value]] = {}
+        self._formals: list[tuple[ModuleCall, dict[Value, str]]] = []
 
     def merged(self, fork: Path, decided: Sequence[Step]) -> Record:
         """The merged record."""
         base, other = self._base, self._other
         self._calls(base.root, other.root, fork, decided)
         output = self._joined(base.output, other.output, base.root, None)
-        self._name_joins(base.root)
+        self._name()
         return replace(base, output=output)
 
     # ------------------------------------------------------------ walking
@@ -61,9 +63,7 @@ class _Merge:
         """Merges two calls of one module, which from here on are one."""
         items = ours.items
         ours.items = []
-        ours.formals = {self._value(value): name for value, name in ours.formals.items()}
-        for value, name in theirs.formals.items():
-            ours.formals.setdefault(self._value(value), name)
+        self._formals.append((ours, {**ours.formals, **theirs.formals}))
         start = fork[0] if fork else 0
         for first, second in zip(items[:start], theirs.items[:start], strict=True):
             self._pair(ours, first, second)
@@ -77,16 +77,18 @@ class _Merge:
                 self._place(ours, step)
         self._rest(ours, _regions(items[start:]), _regions(theirs.items[start:]))
 
-    def _rest(self, call: ModuleCall, ours: Sequence[_Unit], theirs: Sequence[_Unit]) -> None:
+    def _rest(
+        self, call: ModuleCall, ours: Sequence[_Unit], theirs: Sequence[_Unit], around: Expr | None = None
+    ) -> None:
+        """Merges what is behind the fork, or in a region of one grad mode that is entered under a condition."""
         for first, second in _pairs(ours, theirs, self._holds):
             if first is None or second is None or not self._is_same(first, second):
                 sides = ((first, self._ours), (second, self._theirs))
                 for unit, when in sides if self._holds else sides[::-1]:  # as `if` has it: first where it holds
-                    self._one(call, unit, when)
+                    self._one(call, unit, when, around)
             elif isinstance(first, tuple) and isinstance(second, tuple):
-                self._rest(call, first[0:1], second[0:1])
-                self._rest(call, first[1:-1], second[1:-1])
-                self._rest(call, first[-1:], second[-1:])
+                self._rest(call, first[:1], second[:1], around)
+                self._rest(call, first[1:], second[1:], first[0].when)
             elif not isinstance(first, tuple) and not isinstance(second, tuple):
                 self._pair(call, first, second)
 
@@ -117,43 +119,54 @@ class _Merge:
                 self._twins[second] = first
                 when = first.when = self._canonical(first.when)
                 first.op = self._operation(first)
-                args = zip(first.args, second.args, strict=True)
-                first.args = tuple([self._joined(mine, theirs, call, when) for mine, theirs in args])
+                first.args = tuple(
+                    [
+                        self._joined(mine, theirs, call, self._read_when(first, place))
+                        for place, (mine, theirs) in enumerate(zip(first.args, second.args, strict=True))
+                    ]
+                )
                 for key, value in first.kwargs.items():
                     first.kwargs[key] = self._joined(value, second.kwargs[key], call, when)
                 if second.after:
                     first.after = tuple(dict.fromkeys((*first.after, *map(self._twin, second.after))))
                 self._place(call, first)
 
-    def _one(self, call: ModuleCall, unit: _Unit | None, when: Expr) -> None:
-        """What only one of the records has runs under its condition."""
+    def _one(self, call: ModuleCall, unit: _Unit | None, when: Expr, around: Expr | None = None) -> None:
+        """What only one of the records has runs under its condition, and in a region under that of the region first."""
         match unit:
             case None:
                 return
             case tuple():
                 for item in unit:
-                    self._one(call, item, when)
+                    self._one(call, item, when, around)
             case ModuleCall():
                 self._parents[unit] = call
                 self._one_sided.add(unit)
                 call.items.append(unit)
                 items, unit.items = unit.items, []
-                unit.formals = {self._value(value): name for value, name in unit.formals.items()}
+                self._formals.append((unit, unit.formals))
                 for item in items:
-                    self._one(unit, item, when)
+                    self._one(unit, item, when, around)
             case Step():
-                self._one_step(call, unit, when)
+                self._one_step(call, unit, when, around)
 
-    def _one_step(self, call: ModuleCall, step: Step, when: Expr) -> None:
+    def _one_step(self, call: ModuleCall, step: Step, when: Expr, around: Expr | None) -> None:
         step.args = self._canonical(step.args)
         if isinstance(step.op, Call) and step.op.target == GUARD and _spelled(step.args[0]) == _spelled(when):
             return  # it holds there
         step.kwargs = {key: self._canonical(value) for key, value in step.kwargs.items()}
         step.op = self._operation(step)
-        step.when = conjunction(when, self._canonical(step.when))
+        inside = self._canonical(step.when)
+        step.when = conjunction(when, inside) if around is None else _behind(around, when, inside)
         if step.after:
             step.after = tuple(dict.fromkeys(map(self._twin, step.after)))
         self._place(call, step)
+
+    def _read_when(self, step: Step, place: int) -> Expr | None:
+        """The condition under which a step reads an argument."""
+        if isinstance(step.op, Choose):
+            return conjunction(step.when, _signed(step.op.choice, place == 0))
+        return step.when
 
     def _operation(self, step: Step) -> Any:
         if isinstance(step.op, Choose):
@@ -238,15 +251,17 @@ class _Merge:
             call = self._parents[call]
         return None
 
-    def _name_joins(self, call: ModuleCall) -> None:
-        """Lets a join go by the name that a module has for one of its arms."""
-        for yes, no, joined in self._joins.values():
-            names = [call.formals[arm] for arm in (yes, no) if isinstance(arm, Value) and arm in call.formals]
-            if names:
-                call.formals.setdefault(joined, names[0])
-        for item in call.items if self._joins else ():
-            if isinstance(item, ModuleCall):
-                self._name_joins(item)
+    def _name(self) -> None:
+        """What values are called in each call; a join goes by the name of one of its arms."""
+        for call, formals in self._formals:
+            names: dict[Value, str] = {}
+            for value, name in formals.items():
+                names.setdefault(self._value(value), name)
+            for yes, no, joined in self._joins.values():
+                found = [names[arm] for arm in (yes, no) if isinstance(arm, Value) and arm in names]
+                if found:
+                    names.setdefault(joined, found[0])
+            call.formals = names
 
 
 # ---------------------------------------------------------------- which items are the same
@@ -292,6 +307,18 @@ def _regions(items: Sequence[Item]) -> Sequence[_Unit]:
 
 
 # ---------------------------------------------------------------- small questions
+def _behind(around: Expr, when: Expr, inside: Expr) -> Expr | None:
+    """A condition put behind those of the region around, with which the others begin."""
+    outer, inner = _conjuncts(around), _conjuncts(inside)
+    return functools.reduce(conjunction, (*outer, when, *inner[len(outer) :]), None)
+
+
+def _conjuncts(condition: Expr) -> list[Expr]:
+    if isinstance(condition, Apply) and condition.fn == "and":
+        return [*_conjuncts(condition.args[0]), *_conjuncts(condition.args[1])]
+    return [condition]
+
+
 def _signed(condition: Expr, holds: bool) -> Expr:
     return condition if holds else Apply("not", (condition,))
 

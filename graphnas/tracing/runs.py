@@ -9,7 +9,7 @@ import torch
 from graphnas.errors import GraphNASError, TraceError
 from graphnas.tracing import sources
 from graphnas.tracing.branches import both_modes, united
-from graphnas.tracing.examples import Faces, telling
+from graphnas.tracing.examples import Faces, numbered
 from graphnas.tracing.interface import Interface
 from graphnas.tracing.memory import Kept, difference, kept
 from graphnas.tracing.modules import Registry
@@ -56,8 +56,8 @@ class Runs:
             if self._runs:
                 self._snapshot.restore()
             self._runs += 1
-            with telling(number, len(self._faces.each)):
-                records.append(self._faces.told(self._run(face, training), face))
+            with numbered(number, len(self._faces.each)):
+                records.append(self._faces.telling(self._run(face, training), face))
         return records
 
     def _run(self, face: Interface, training: bool) -> Record:

@@ -73,7 +73,7 @@ class Tracer:
         registry = _registry(module)
         layer = registry.layer(module)
         reserved = {path, *(f"{path}.{name}" for name in registry.paths if name)}
-        known = faces(module, (example(*inputs),), set(reserved))
+        known = replace(faces(module, (example(*inputs),), set(reserved)), told=())  # a site always gives its values
         refs = tuple(given) or tuple(Ref(item.name) for item in known.inputs)
         if layer is not None:
             name = f"{path}@{call}" if call else path
