@@ -11,10 +11,10 @@ from typing import Any
 import torch
 
 from benchmarks import compile as compiling
-from benchmarks import forward, readability
+from benchmarks import forward, readability, soundness
 from benchmarks.report import page
 
-BENCHMARKS = {"readability": readability, "compile": compiling, "forward": forward}
+BENCHMARKS = {"readability": readability, "compile": compiling, "forward": forward, "soundness": soundness}
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 
 

@@ -14,7 +14,8 @@ from torch import Tensor
 from graphnas.errors import TraceError
 from graphnas.ir.choice import TRAINING, Apply, Expr
 from graphnas.ir.node import GUARD, Arg, Call, Source
-from graphnas.tracing.merging import Item, Path, merge, same_tensor
+from graphnas.tracing.alignment import Item
+from graphnas.tracing.merging import Path, merge, same_tensor
 from graphnas.tracing.record import ModuleCall, Record, Step, Value, identified, values_in
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
 from torch import Tensor
 
 from graphnas.ir.choice import Apply, Expr, conjunction
-from graphnas.ir.node import ENTER_GRAD_MODE, EXIT_GRAD_MODE, GUARD, Arg, Call, Choose, Given, Size, transform
+from graphnas.ir.node import ENTER_GRAD_MODE, GUARD, Arg, Call, Choose, Given, Size, transform
+from graphnas.tracing.alignment import Item, Unit, pairs, stretches
 from graphnas.tracing.joins import join
 from graphnas.tracing.record import ModuleCall, Record, Step, Value, values_in
 
-Item: TypeAlias = "Step | ModuleCall"
 Path: TypeAlias = tuple[int, ...]  # to an item of a record: its place in the root, then in the calls around it
 
 
@@ -75,13 +74,12 @@ class _Merge:
         else:
             for step in decided:
                 self._place(ours, step)
-        self._rest(ours, _regions(items[start:]), _regions(theirs.items[start:]))
+        for mine, others in zip(stretches(items[start:]), stretches(theirs.items[start:]), strict=True):
+            self._rest(ours, mine, others)
 
-    def _rest(
-        self, call: ModuleCall, ours: Sequence[_Unit], theirs: Sequence[_Unit], around: Expr | None = None
-    ) -> None:
+    def _rest(self, call: ModuleCall, ours: Sequence[Unit], theirs: Sequence[Unit], around: Expr | None = None) -> None:
         """Merges what is behind the fork, or in a region of one grad mode that is entered under a condition."""
-        for first, second in _pairs(ours, theirs, self._holds):
+        for first, second in pairs(ours, theirs, self._holds):
             if first is None or second is None or not self._is_same(first, second):
                 sides = ((first, self._ours), (second, self._theirs))
                 for unit, when in sides if self._holds else sides[::-1]:  # as `if` has it: first where it holds
@@ -92,7 +90,7 @@ class _Merge:
             elif not isinstance(first, tuple) and not isinstance(second, tuple):
                 self._pair(call, first, second)
 
-    def _is_same(self, first: _Unit, second: _Unit) -> bool:
+    def _is_same(self, first: Unit, second: Unit) -> bool:
         """Whether two units that look the same run under the same conditions, and decide the same."""
         while isinstance(first, tuple) and isinstance(second, tuple):
             first, second = first[0], second[0]
@@ -131,7 +129,7 @@ class _Merge:
                     first.after = tuple(dict.fromkeys((*first.after, *map(self._twin, second.after))))
                 self._place(call, first)
 
-    def _one(self, call: ModuleCall, unit: _Unit | None, when: Expr, around: Expr | None = None) -> None:
+    def _one(self, call: ModuleCall, unit: Unit | None, when: Expr, around: Expr | None = None) -> None:
         """What only one of the records has runs under its condition, and in a region under that of the region first."""
         match unit:
             case None:
@@ -262,48 +260,6 @@ class _Merge:
                 if found:
                     names.setdefault(joined, found[0])
             call.formals = names
-
-
-# ---------------------------------------------------------------- which items are the same
-_Unit: TypeAlias = "Item | tuple[Any, ...]"  # an item, or a region of one grad mode from its first item to its last
-
-
-def _pairs(
-    ours: Sequence[_Unit], theirs: Sequence[_Unit], ours_first: bool
-) -> Iterator[tuple[_Unit | None, _Unit | None]]:
-    """The units of one module call in both records, side by side; None where only one record has it."""
-    our_keys, their_keys = list(map(_key, ours)), list(map(_key, theirs))
-    if our_keys == their_keys:
-        yield from zip(ours, theirs, strict=True)
-        return
-    matcher = difflib.SequenceMatcher(None, our_keys, their_keys, autojunk=False)
-    for tag, first, last, their_first, their_last in matcher.get_opcodes():
-        if tag == "equal":
-            yield from zip(ours[first:last], theirs[their_first:their_last], strict=True)
-        else:
-            mine = [(unit, None) for unit in ours[first:last]]
-            others = [(None, unit) for unit in theirs[their_first:their_last]]
-            yield from (*mine, *others) if ours_first else (*others, *mine)
-
-
-def _key(unit: _Unit) -> Any:
-    return ("region", _key(unit[0])) if isinstance(unit, tuple) else unit.key
-
-
-def _regions(items: Sequence[Item]) -> Sequence[_Unit]:
-    """The items with those between the entrance to a grad mode and the exit as one."""
-    open_ones: list[list[_Unit]] = [[]]
-    for item in items:
-        target = item.op.target if isinstance(item, Step) and isinstance(item.op, Call) else ""
-        if target == ENTER_GRAD_MODE:
-            open_ones.append([])
-        open_ones[-1].append(item)
-        if target == EXIT_GRAD_MODE and len(open_ones) > 1:
-            region = tuple(open_ones.pop())
-            open_ones[-1].append(region)
-    for unclosed in open_ones[1:]:  # the fork is inside of it
-        open_ones[0] += unclosed
-    return open_ones[0]
 
 
 # ---------------------------------------------------------------- small questions
