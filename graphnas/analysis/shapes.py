@@ -31,6 +31,7 @@ from graphnas.ir.node import (
     Param,
     Ref,
     Size,
+    refs_in,
     transform,
 )
 
@@ -62,7 +63,8 @@ def shapes(graph: Graph, arch: Arch | None = None) -> Mapping[str, Result]:
     """The shape of every input and node, by name.
 
     Every arm of a choice is evaluated; the choice itself has the shape of the arm taken. Conditions are taken as in
-    evaluation. Without an `arch` the answer is kept for as long as the graph lives.
+    evaluation; what runs under one on sizes or data, and cannot run on the traced sizes, has an unknown shape.
+    Without an `arch` the answer is kept for as long as the graph lives.
 
     Args:
         graph: a network or a space.
@@ -156,6 +158,8 @@ def _value(node: Node, graph: Graph, values: dict[str, Any], arch: Arch) -> Any:
     except DependsOnDataError as reason:
         return Unknown(f"{node.where}: {reason}")
     except Exception as error:
+        if node.when is not None and any(True for _ in refs_in(node.when)):
+            return Unknown(f"{node.where}: it does not run on these inputs")  # but where its condition holds
         given = ", ".join(map(str, _tensors(args))) or "nothing"
         raise GraphError(
             f"{node.where} cannot run on {given}: {first_line(error)}. Change what feeds it, or the rule that changed "
@@ -208,9 +212,19 @@ def _chosen(node: Node, close: Callable[[Arg], Any]) -> Any:
         try:
             return transform(node.args[0 if transform(choice, close) else 1], close)
         except (DependsOnDataError, _UnknownArgumentError):
-            return transform(node.args[0], close)
+            return _first_known(node.args, close)
     taken = tuple(transform(node.args[position], close) for position in choice.positions(close(choice)))
     return taken[0] if choice.take == 1 else result(MERGES[node.op.merge], None, taken, FrozenDict())
+
+
+def _first_known(arms: tuple[Arg, ...], close: Callable[[Arg], Any]) -> Any:
+    """The value of the first arm that has one."""
+    try:
+        return transform(arms[0], close)
+    except _UnknownArgumentError:
+        if len(arms) < 2:
+            raise
+        return _first_known(arms[1:], close)
 
 
 def _public(value: Any) -> Result:

@@ -308,6 +308,27 @@ def test_space_of_several_examples_runs_as_its_children_do() -> None:
             assert torch.equal(child(rows(batch)), supernet(rows(batch), plan=arch))
 
 
+def test_rule_finds_its_sites_where_an_arm_cannot_run_on_the_traced_sizes() -> None:
+    def forward(self: Any, x: Tensor) -> Tensor:
+        if len(x) == 6:  # a number in the graph, which fits no other batch
+            x = x.reshape(3, 2, 4).sum(1) + x.view(2, 3, 4).mean(0)
+        return self.act(self.a(x))  # type: ignore[no-any-return]
+
+    def factory() -> nn.Module:
+        model = decider(forward)()
+        model.act = nn.ReLU()
+        return model
+
+    model, weights = made(factory)
+    space = gn.mutate(gn.trace(model, gn.example(rows(2)), gn.example(rows(6))), gn.Swap(nn.ReLU, {"silu": nn.SiLU}))
+    supernet = gn.build(space, weights)
+    for arch in gn.enumerate_archs(space):
+        child = gn.build(gn.specialize(space, arch), weights)
+        for batch in (2, 6):
+            assert torch.equal(child(rows(batch)), supernet(rows(batch), plan=arch))
+    assert torch.equal(gn.build(gn.specialize(space, gn.default(space)), weights)(rows(6)), model(rows(6)))
+
+
 # ---------------------------------------------------------------- what cannot be merged
 class Stateful(nn.Module):
     """Does something else at every call, for no reason that a graph could check."""
