@@ -13,10 +13,17 @@ from torch import Tensor
 
 from graphnas.errors import TraceError
 from graphnas.ir.choice import TRAINING, Apply, Expr
-from graphnas.ir.node import GUARD, Arg, Call, Source
+from graphnas.ir.node import GUARD, SET_DATA, Arg, Call, Source
 from graphnas.tracing.alignment import Item
 from graphnas.tracing.merging import Path, merge, same_tensor
-from graphnas.tracing.record import ModuleCall, Record, Step, Value, identified, values_in
+from graphnas.tracing.record import ModuleCall, Record, Step, Value, identified, steps_in, values_in
+
+# What gives a tensor another shape.
+_RESHAPING = {
+    SET_DATA,
+    *(f"torch.Tensor.{name}_" for name in ("resize", "resize_as", "squeeze", "swapaxes", "swapdims", "t", "transpose")),
+    *("torch.Tensor.set_", "torch.Tensor.unsqueeze_"),
+}
 
 
 def both_modes(evaluation: Record, training: Record) -> Record:
@@ -51,6 +58,7 @@ def united(records: Sequence[Record]) -> Record:
         if _told(_item(record, at)) in said:  # the condition says it
             _remove(record, at)
     holds = claim is _positive(claim)
+    _check_sizes(claim, records, guard)
     condition, decided = _condition(_positive(claim), guard)
     return merge(united(same), united(rest), condition, holds, at, decided)
 
@@ -116,6 +124,19 @@ def _check_decision(first: Record, other: Record, at: Path) -> None:
         f"{_words(theirs)} in the other\n  at {_place(mine) or _place(theirs) or 'the end of forward'}. A graph only "
         "holds what its inputs decide: trace the two apart, or let forward decide by what it is given."
     )
+
+
+def _check_sizes(claim: Expr, records: Sequence[Record], guard: Step) -> None:
+    """A condition on a size is asked for again wherever it matters, and must still be what it was."""
+    sizes = {_told(_claiming(value)) for value in values_in(claim)}
+    for record in records:
+        for step in steps_in(record.root):
+            if isinstance(step.op, Call) and step.op.target in _RESHAPING and _told(step) in sizes:
+                raise TraceError(
+                    "examples decide by the size of a tensor whose shape is changed in place\n"
+                    f"  at {step.source}, behind the decision at {guard.source}. "
+                    "Write out of place, as in `x = x.unsqueeze(0)`."
+                )
 
 
 def _check_outputs(first: Record, others: Sequence[Record]) -> None:

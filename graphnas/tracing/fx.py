@@ -71,6 +71,7 @@ class _Conversion:
         self._training = training
         self._fx = fx.Graph()
         self._values: dict[str, Any] = {}
+        self._given: dict[str, fx.Node] = {}
         self._modes: list[fx.Node] = []
 
     def run(self) -> fx.Graph:
@@ -84,7 +85,7 @@ class _Conversion:
         return self._fx
 
     def _inputs(self) -> None:
-        given: dict[str, fx.Node] = {}
+        given = self._given
         for parameter in self._graph.signature:
             stars = {"var_positional": "*", "var_keyword": "**"}.get(parameter.kind, "")
             default = () if parameter.required or stars else (self._arg(parameter.value),)
@@ -127,7 +128,7 @@ class _Conversion:
         args, kwargs = self._arg(node.args), self._plain(node.kwargs)
         match target:
             case _ if target == ARGUMENT:
-                raise GraphError(f"{args[0]!r} is a parameter with conditions on its value, which fx cannot hold")
+                return self._given[args[0]]
             case _ if target == ENTER_GRAD_MODE:
                 self._modes.append(self._fx.call_function(enter_grad_mode, args))
                 return self._modes[-1]
@@ -170,7 +171,7 @@ class _Conversion:
             case Apply(fn=fn, args=args):
                 return self._apply(fn, self._arg(args))
             case Given(of=of):
-                raise GraphError(f"whether {of.name!r} is given is a condition, which fx cannot hold")
+                return self._fx.call_function(operator.is_not, (self._arg(of), None))
             case Choice(label=label):
                 raise GraphError(f"choice {label!r} is open, which fx cannot hold; specialize the graph first")
             case List(items=items):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from graphnas.ir.node import Source
 from graphnas.tracing.modules import Registry
-from graphnas.tracing.record import ModuleCall, Record, Step, Value, identified, values_read
+from graphnas.tracing.record import Record, Step, Value, identified, steps_in, values_read
 from graphnas.tracing.snapshot import Snapshot
 
 _COUNTED = frozenset((int, float, str))
@@ -47,7 +47,7 @@ def difference(first: Record, second: Record) -> Step | None:
 
     A run that merely stops earlier has no such step: then it is its last one.
     """
-    ours, theirs = list(_steps(first.root)), list(_steps(second.root))
+    ours, theirs = list(steps_in(first.root)), list(steps_in(second.root))
     for mine, other in zip(ours, theirs, strict=False):
         if identified(mine) != identified(other):
             return other
@@ -87,11 +87,3 @@ def _from_inputs(value: Value | None) -> bool:
                 seen.add(read.step)
                 waiting.append(read.step)
     return False
-
-
-def _steps(call: ModuleCall) -> Iterator[Step]:
-    for item in call.items:
-        if isinstance(item, ModuleCall):
-            yield from _steps(item)
-        else:
-            yield item

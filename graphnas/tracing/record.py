@@ -138,6 +138,15 @@ def outline(tree: Arg) -> Any:
     return None
 
 
+def steps_in(call: ModuleCall) -> Iterator[Step]:
+    """The steps of a call and of the calls in it, in order."""
+    for item in call.items:
+        if isinstance(item, ModuleCall):
+            yield from steps_in(item)
+        else:
+            yield item
+
+
 def identified(step: Step) -> Arg:
     """A step with every value told by where it comes from, so that those of two runs can be compared."""
     kwargs = [(key, transform(arg, _origin)) for key, arg in step.kwargs.items()]

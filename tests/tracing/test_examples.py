@@ -387,6 +387,27 @@ def test_examples_that_cannot_be_merged_are_refused(
         gn.trace(factory(), *given)
 
 
+def test_size_that_is_changed_in_place_cannot_be_decided_by() -> None:
+    def forward(self: Any, x: Tensor) -> Tensor:
+        x = x + 1
+        y = self.a(x) if x.shape[0] > 2 else self.b(x)
+        x.unsqueeze_(0)
+        return y + x  # type: ignore[no-any-return]
+
+    with pytest.raises(TraceError, match=r"whose shape is changed in place\n  at .*test_examples\.py:\d+"):
+        gn.trace(made(decider(forward))[0], gn.example(rows(2)), gn.example(rows(3)))
+
+
+def test_optional_input_goes_to_fx() -> None:
+    model, weights = made(decider(optional))
+    module = gn.to_fx(gn.trace(model, rows(2), ONE), weights)
+    assert torch.equal(module(rows(3), ONE), model(rows(3), ONE))
+    with pytest.raises(RuntimeError, match="the parameter scale"):
+        module(rows(3))
+    with pytest.raises(gn.GraphError, match="fx cannot hold"):
+        gn.to_fx(gn.trace(model, gn.example(rows(2)), gn.example(rows(2), ONE)))
+
+
 def test_number_that_differs_without_a_decision_is_refused() -> None:
     sizes = iter((2, 2, 3, 3))  # what a forward reads elsewhere
 
