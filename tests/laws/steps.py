@@ -267,9 +267,10 @@ def condition(draft: Draft, when: Expr | None = None, depth: int = 0) -> Ref:
         )
         test = Apply("bool", (draft.call("torch.Tensor.__bool__", positive, hidden=True, when=when),))
     inside = conjunction(when, test)
-    yes = draft.call("torch.mul", value, 2, hidden=True, when=inside)
     if depth < 1 and draft.flip():
         yes = condition(draft, inside, depth + 1)
+    else:
+        yes = draft.call("torch.mul", value, 2, hidden=True, when=inside)
     no = value
     if draft.flip():
         no = draft.call("torch.tanh", value, hidden=True, when=conjunction(when, Apply("not", (test,))))
