@@ -11,10 +11,16 @@ from typing import Any
 import torch
 
 from benchmarks import compile as compiling
-from benchmarks import forward, readability, starts
+from benchmarks import forward, readability, soundness, starts
 from benchmarks.report import page
 
-BENCHMARKS = {"readability": readability, "compile": compiling, "forward": forward, "init": starts}
+BENCHMARKS = {
+    "readability": readability,
+    "compile": compiling,
+    "forward": forward,
+    "init": starts,
+    "soundness": soundness,
+}
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 
 

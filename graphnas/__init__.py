@@ -21,7 +21,7 @@ _NAMES = {
     "enumerate_archs": "ir.sampling", "neighbors": "ir.sampling", "sample": "ir.sampling",
     "verify": "ir.verify",
     "load": "ir.storing", "save": "ir.storing", "to_json": "ir.storing", "from_json": "ir.storing",
-    "Tracer": "tracing.tracer", "trace": "tracing.tracer", "to_fx": "tracing.fx",
+    "Tracer": "tracing.tracer", "trace": "tracing.tracer", "example": "tracing.examples", "to_fx": "tracing.fx",
     "recording": "tracing.recording",
     "Skip": "mutations.skip", "Swap": "mutations.swap", "Value": "mutations.value", "mutate": "mutations.mutate",
     "build": "codegen.build", "emit": "codegen.emit", "export": "codegen.export", "report": "codegen.report",

@@ -6,10 +6,11 @@ import json
 from itertools import count
 
 import pytest
+import torch
 
 from benchmarks import __main__ as runner
 from benchmarks import compile as compiling
-from benchmarks import forward, readability, starts
+from benchmarks import forward, readability, soundness, starts
 from benchmarks.measuring import interleaved, ratios, spread
 from benchmarks.networks import NETWORKS
 from benchmarks.report import Report, page
@@ -63,6 +64,7 @@ def test_benchmarks_run_on_little(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     monkeypatch.setattr(readability, "ARCHS", 2)
     monkeypatch.setattr(forward, "NETWORKS", small)
     monkeypatch.setattr(forward, "ROUNDS", 3)
+    monkeypatch.setattr(soundness, "ROWS", {"encoder": soundness.ROWS["encoder"]})
     monkeypatch.setattr(compiling, "TRACED", ("vit_small",))
     for name, number in {"ROUNDS": 2, "CHILDREN": 3, "ASKS": 5}.items():
         monkeypatch.setattr(compiling, name, number)
@@ -79,3 +81,19 @@ def test_starts_of_children_are_compared_with_those_of_originals() -> None:
     report = starts.run(("gpt",), seeds=4)
     assert report.figures["gpt.worst_deviation"] < starts.BAR
     assert report.rows[0]["seeds"] == 4
+
+
+def test_soundness_tells_outcomes_apart() -> None:
+    (one, several) = soundness.run_rows({"encoder": soundness.ROWS["encoder"]})
+    assert one["refused"] + one["needless"] > several["refused"] + several["needless"]
+    assert several["right"] > one["right"]
+    assert not one["wrong"] + several["wrong"] + one["failed"] + several["failed"]
+    whole = soundness.Run(torch.ones(1), {}, {})
+    guard = ValueError("the network was traced under another condition: net.py:3")
+    outcomes = {
+        "wrong": (soundness.Run(torch.zeros(1), {}, {}), whole),
+        "failed": (TypeError("no"), whole),
+        "needless": (guard, whole),
+        "refused": (guard, soundness.Run(torch.zeros(1), {}, {})),
+    }
+    assert {name: soundness._outcome(whole, *found) for name, found in outcomes.items()} == {n: n for n in outcomes}

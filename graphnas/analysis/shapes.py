@@ -16,6 +16,7 @@ from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
 from graphnas.ir.modules import owner
 from graphnas.ir.node import (
+    ARGUMENT,
     ENTER_GRAD_MODE,
     EXIT_GRAD_MODE,
     GUARD,
@@ -24,12 +25,14 @@ from graphnas.ir.node import (
     Call,
     Choose,
     Constant,
+    Given,
     Layer,
     List,
     Node,
     Param,
     Ref,
     Size,
+    refs_in,
     transform,
 )
 
@@ -61,7 +64,8 @@ def shapes(graph: Graph, arch: Arch | None = None) -> Mapping[str, Result]:
     """The shape of every input and node, by name.
 
     Every arm of a choice is evaluated; the choice itself has the shape of the arm taken. Conditions are taken as in
-    evaluation. Without an `arch` the answer is kept for as long as the graph lives.
+    evaluation; what runs under one on sizes or data, and cannot run on the traced sizes, has an unknown shape.
+    Without an `arch` the answer is kept for as long as the graph lives.
 
     Args:
         graph: a network or a space.
@@ -140,6 +144,8 @@ def _value(node: Node, graph: Graph, values: dict[str, Any], arch: Arch) -> Any:
             return None
         args, kwargs = transform(node.args, close), transform(node.kwargs, close)
         match node.op:
+            case Call(target=target) if target == ARGUMENT:
+                return args[1]
             case Param(path=path, shape=shape):
                 return contiguous(transform(shape, close), _dtype(graph, path))
             case Layer(path=path) if (known := _seen(graph, path, args, kwargs)) is not None:
@@ -153,6 +159,8 @@ def _value(node: Node, graph: Graph, values: dict[str, Any], arch: Arch) -> Any:
     except DependsOnDataError as reason:
         return Unknown(f"{node.where}: {reason}")
     except Exception as error:
+        if node.when is not None and any(True for _ in refs_in(node.when)):
+            return Unknown(f"{node.where}: it does not run on these inputs")  # but where its condition holds
         given = ", ".join(map(str, _tensors(args))) or "nothing"
         raise GraphError(
             f"{node.where} cannot run on {given}: {first_line(error)}. Change what feeds it, or the rule that changed "
@@ -218,6 +226,8 @@ def _closed(leaf: Arg, values: dict[str, Any], arch: Arch) -> Any:
         case Size(of=of, dim=dim):
             dims = _closed(of, values, arch).dims
             return functools.reduce(operator.mul, dims, 1) if dim is None else dims[dim]
+        case Given():
+            return True
         case Choice():
             return arch.get(leaf.label, leaf.default)
         case Training():
@@ -233,9 +243,19 @@ def _chosen(node: Node, close: Callable[[Arg], Any]) -> Any:
         try:
             return transform(node.args[0 if transform(choice, close) else 1], close)
         except (DependsOnDataError, _UnknownArgumentError):
-            return transform(node.args[0], close)
+            return _first_known(node.args, close)
     taken = tuple(transform(node.args[position], close) for position in choice.positions(close(choice)))
     return taken[0] if choice.take == 1 else result(MERGES[node.op.merge], None, taken, FrozenDict())
+
+
+def _first_known(arms: tuple[Arg, ...], close: Callable[[Arg], Any]) -> Any:
+    """The value of the first arm that has one."""
+    try:
+        return transform(arms[0], close)
+    except _UnknownArgumentError:
+        if len(arms) < 2:
+            raise
+        return _first_known(arms[1:], close)
 
 
 def _public(value: Any) -> Result:

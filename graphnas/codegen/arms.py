@@ -6,10 +6,12 @@ import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from graphnas.codegen.body import Body, Line, Writer
+from graphnas.codegen.body import Writer
+from graphnas.codegen.branches import Arms
 from graphnas.codegen.code import Code, Hole, Local, call, concat, separated, text
 from graphnas.codegen.expressions import assignment_code, augmented, keywords, term_code
 from graphnas.codegen.form import Form, Item
+from graphnas.codegen.lines import Body, Line
 from graphnas.codegen.literals import as_name, literal
 from graphnas.codegen.placement import LAZY, Path, Place, arms, is_open, is_open_choice, places
 from graphnas.codegen.variables import Variables
@@ -41,6 +43,9 @@ class OpenWriter(Writer):
         self.path: Path = ()
         self.asked: set[int] = set(form.asked)  # the values whose names are those of functions
         self.functions: dict[int, str] = {}  # step → what computes it when it is first asked for
+
+    def _arms(self) -> Arms:
+        return Arms(replace(self.form, items=(), result=None))  # no two values have one variable
 
     def block(self, steps: Sequence[int]) -> None:
         """Writes those of the items that belong to the present function."""
@@ -184,15 +189,15 @@ class OpenWriter(Writer):
         """
         self.flush()
         step = inside[0]
-        outer = self.lines, self.pending, self.indent, self.path, self.when
-        self.lines, self.pending, self.indent, self.path, self.when = [], [], self.indent + 1, (*self.path, inside), ()
+        outer = self.lines, self.pending, self.indent, self.path, self.when, self.blocks
+        self.lines, self.pending, self.indent, self.path = [], [], self.indent + 1, (*self.path, inside)
+        self.when, self.blocks = (), []
         self.block(range(step))
-        self._leave(())
-        self.when = ()
+        self.enter(())
         result = self._used(compute(), step)
         self.flush()
         lines, result = _returned(self.lines, self._named(result), self.indent)
-        self.lines, self.pending, self.indent, self.path, self.when = outer
+        self.lines, self.pending, self.indent, self.path, self.when, self.blocks = outer
         written = "".join(part for part in result.parts if isinstance(part, str))
         if not lines and written.endswith("()") and written[:-2].isidentifier():
             return text(written[:-2])  # a function already

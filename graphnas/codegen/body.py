@@ -6,35 +6,20 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from graphnas.codegen.branches import Arms, Block, Conditions, blocks, common, conjunction, is_opposite
 from graphnas.codegen.code import Code, Local, call, concat, substituted, text
-from graphnas.codegen.expressions import assignment_code, augmented, guard_code, item_code, term_code
+from graphnas.codegen.expressions import assignment_code, augmented, guard_code, item_code, term_code, truth
 from graphnas.codegen.form import Form, Item
+from graphnas.codegen.lines import Body, Line
 from graphnas.codegen.literals import NEEDED
 from graphnas.codegen.loops import Loop, find_loop
 from graphnas.codegen.signature import check_hidden
 from graphnas.codegen.variables import Variables, pattern
 from graphnas.errors import EmitError
-from graphnas.ir.choice import Apply, Training
 from graphnas.ir.node import ENTER_GRAD_MODE, EXIT_GRAD_MODE, GUARD, Arg
 
 MAX_INLINE = 60  # characters that an expression may take inside another
 MAX_DEPTH = 3  # calls within calls
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line: how far it is indented, in steps, and its code, in which every value has its name."""
-
-    indent: int
-    code: Code
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """A `forward`: its parameters as source, and its lines."""
-
-    parameters: tuple[str, ...]
-    lines: tuple[Line, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +41,21 @@ class Writer:
         self.variables = Variables()
         self.pending: list[Pending] = []
         self.indent = 0
-        self.when: tuple[Arg, ...] = ()
+        self.when: Conditions = ()
+        self.blocks: list[Block] = []
         self.codes = [self._code(item) for item in form.items]
         self.reads, self.last = self._usage()
+        self.arms = self._arms()
+        for group in set(self.arms.groups.values()):
+            members = self.arms.members(group)
+            self.last |= dict.fromkeys(members, max(self.last.get(index, -1) for index in members))
+        self.shared: dict[int, str] = {}  # a group of values → their variable
 
     def body(self) -> Body:
         """The whole `forward`."""
         parameters = self._parameters()
         self.block(range(len(self.form.items)))
-        self._leave(())
+        self.enter(())
         if self.form.result is not None and self.form.result != ():
             self.line(concat("return ", self._used(self.result(), len(self.form.items))))
         return Body(parameters, tuple(self.lines) or (Line(0, text("pass")),))
@@ -101,6 +92,9 @@ class Writer:
                 held[self.form.items[step].results[0][1]] = origin
         return reads, last
 
+    def _arms(self) -> Arms:
+        return Arms(self.form)
+
     def _shared(self, item: Item) -> int | None:
         """The value into which `x += y` writes, if it is a variable."""
         if item.results and augmented(item) and isinstance(item.args[0], Local) and not item.args[0].item:
@@ -127,6 +121,15 @@ class Writer:
             raise EmitError(f"{self.form.where} reads a value before it is computed")
         return self.variables.names[index]
 
+    def variable(self, index: int, item: Item, first: int | None, step: int) -> str:
+        """A name for the result of an item, which it may share with those of other arms."""
+        group = self.arms.groups.get(index)
+        if group is None:
+            return self.variables.choose(item, first, step)
+        if group not in self.shared:
+            self.shared[group] = self.variables.choose(item, first, step)
+        return self.shared[group]
+
     def _parameters(self) -> tuple[str, ...]:
         root = self.form.root
         if root is not None:
@@ -146,6 +149,8 @@ class Writer:
     def _given(self, index: int, name: str) -> str:
         if name in ("x", "input", "inputs", "hidden_states", "out", "images"):
             self.variables.chained.add(name)
+        if index in self.arms.groups:
+            self.shared[self.arms.groups[index]] = name
         return self.variables.give(index, name, self.last.get(index, -1))
 
     def _root_parameters(self) -> tuple[str, ...]:
@@ -156,7 +161,7 @@ class Writer:
                 self._given(index, access)
         check_hidden(self.form, root, self.codes)
         for name in root.names:
-            self.variables.until.setdefault(name, -1)
+            self.variables.until.setdefault(name, len(self.form.items) if name in root.asked else -1)
         for test, remedy in root.refused:
             if self.guards:
                 self.lines.append(Line(0, call("_guard", [text(test), text(remedy)])))
@@ -174,8 +179,7 @@ class Writer:
         while position < len(steps):
             step = steps[position]
             item = self.form.items[step]
-            self._leave(item.when)
-            self._enter(item.when)
+            self.enter(item.when, [self.form.items[later] for later in steps[position:]])
             loop = self._loop(steps[position:])
             if loop is not None:
                 self._write_loop(loop, step)
@@ -212,6 +216,9 @@ class Writer:
             index = item.results[0][1]
             if item.kind == "join":  # only one side of it is computed
                 self.flush()
+                if index in self.arms.joined:  # each arm has assigned it
+                    self.variables.give(index, self.variable(index, item, None, step), self.last.get(index, step))
+                    return
             used = self._used(code, step)
             self.pending.append(Pending(index, item, used, step))
             if self.reads[index] != 1 or used.width > MAX_INLINE or used.depth > MAX_DEPTH or item.writes:
@@ -247,7 +254,7 @@ class Writer:
         first = next((part.index for part in item_code(item).locals), None)
         names = {}
         for path, index in item.results:
-            variable = self.variables.choose(item, None if first is None or len(item.results) > 1 else first, step)
+            variable = self.variable(index, item, None if first is None or len(item.results) > 1 else first, step)
             names[path] = self.variables.give(index, variable, self.last.get(index, step))
         return pattern(names, (), item)
 
@@ -276,29 +283,41 @@ class Writer:
             if self.reads[entry.index] == 0:
                 self.lines.append(Line(self.indent, named))
                 continue
-            name = self.variables.choose(entry.item, first, entry.step)
+            name = self.variable(entry.index, entry.item, first, entry.step)
             self.variables.give(entry.index, name, self.last[entry.index])
             self.lines.append(Line(self.indent, concat(f"{name} = ", named)))
 
     # ------------------------------------------------------------ conditions, grad mode, loops
-    def _leave(self, when: tuple[Arg, ...]) -> None:
-        if self.when and when != self.when:
-            self.flush()
-            self.indent -= 1
+    def enter(self, when: Conditions, items: Sequence[Item] = ()) -> None:
+        """Closes the blocks whose conditions no longer hold, and opens those of the item that is written next.
 
-    def _enter(self, when: tuple[Arg, ...]) -> None:
+        Args:
+            when: the conditions under which it runs.
+            items: that item, and those that come behind it.
+        """
         if when == self.when:
             return
         self.flush()
-        if when:
-            test = when[0]
-            for condition in when[1:]:
-                test = Apply("and", (test, condition))
-            opposite = self.when and _is_opposite(self.when, when)
-            self.lines.append(
-                Line(self.indent, text("else:") if opposite else self._named(concat("if ", term_code(test), ":")))
-            )
+        shared = common(self.when, when)
+        closed: Arg = None
+        while self.blocks and self.blocks[-1].end > shared:
+            block = self.blocks.pop()
+            self.indent -= 1
+            start = self.blocks[-1].end if self.blocks else 0
+            is_empty = block.line == len(self.lines) - 1
+            has_else = not is_empty and not block.is_else and (start, block.end) == (shared, shared + 1)
+            closed = self.when[start] if has_else else None
+            if is_empty:
+                del self.lines[block.line]
+        start = self.blocks[-1].end if self.blocks else 0
+        for end in blocks(items, start) if when else ():
+            is_else = closed is not None and end == start + 1 and is_opposite(closed, when[start])
+            test = text("else:") if is_else else concat("if ", truth(conjunction(when[start:end])), ":")
+            test = self._named(test)
+            self.blocks.append(Block(end, len(self.lines), is_else))
+            self.lines.append(Line(self.indent, test))
             self.indent += 1
+            start, closed = end, None
         self.when = when
 
     def _close_grad_mode(self) -> None:
@@ -320,7 +339,7 @@ class Writer:
         source = term_code(loop.first)
         first = loop.first.index if isinstance(loop.first, Local) else None
         end = step + loop.length - 1
-        name = self.variables.choose(loop.item, first, end)
+        name = self.variable(loop.result, loop.item, first, end)
         before = self._named(source)
         if before.parts != (name,):
             self.lines.append(Line(self.indent, concat(f"{name} = ", before)))
@@ -331,11 +350,3 @@ class Writer:
         self.lines.append(Line(self.indent, text(f"for {element} in {loop.container}:")))
         self.lines.append(Line(self.indent + 1, concat(f"{name} = ", call(element, arguments + plan))))
         self.variables.give(loop.result, name, self.last.get(loop.result, end))
-
-
-def _is_opposite(first: tuple[Arg, ...], second: tuple[Arg, ...]) -> bool:
-    if len(first) != 1 or len(second) != 1:
-        return False
-    return second[0] == Apply("not", (first[0],)) or (
-        first[0] == Apply("not", (second[0],)) and isinstance(second[0], Training)
-    )

@@ -9,8 +9,8 @@ from functools import cached_property
 
 from torch import nn
 
-from graphnas.codegen.body import Body
 from graphnas.codegen.code import Code, Construction, Hole, Part
+from graphnas.codegen.lines import Body
 from graphnas.codegen.literals import NEEDED
 from graphnas.codegen.memory import Memory
 from graphnas.codegen.wrapping import wrapped

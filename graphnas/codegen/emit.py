@@ -9,7 +9,6 @@ import textwrap
 from collections.abc import Iterator
 
 from graphnas.codegen.arms import render
-from graphnas.codegen.body import Body
 from graphnas.codegen.classes import Class, Instance, Unifier
 from graphnas.codegen.code import Code, Local, concat, separated
 from graphnas.codegen.construction import Builder
@@ -18,6 +17,7 @@ from graphnas.codegen.foreign import Foreign
 from graphnas.codegen.form import Form, Item
 from graphnas.codegen.forming import Former
 from graphnas.codegen.layout import Layout, outline
+from graphnas.codegen.lines import Body
 from graphnas.codegen.literals import NEEDED, identifier
 from graphnas.codegen.memory import Memory
 from graphnas.codegen.signature import root_of

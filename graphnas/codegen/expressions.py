@@ -32,7 +32,7 @@ from graphnas.codegen.literals import as_name, identifier, literal, spelled
 from graphnas.errors import EmitError
 from graphnas.ir.choice import TRAINING, Apply, Training
 from graphnas.ir.frozen import FrozenDict
-from graphnas.ir.node import ATTRIBUTES, MERGES, Arg, List, Size, Slice
+from graphnas.ir.node import ATTRIBUTES, MERGES, Arg, Given, List, Size, Slice
 
 METHOD = "torch.Tensor."
 BINARY = {
@@ -64,6 +64,8 @@ def term_code(term: Arg, hint: str = "value") -> Code:
         case Size(of=of, dim=dim):
             value = bracketed(term_code(of), ATOM)
             return concat(value, ".numel()" if dim is None else f".shape[{int(dim)}]")
+        case Given(of=of):
+            return concat(bracketed(term_code(of), COMPARISON + 1), " is not None", level=COMPARISON)
         case Plan(label=label, hint=name):
             return concat("plan[", Code((Hole(literal(label), None, (f"{name}_label",)),)), "]")
         case Training():
@@ -92,8 +94,10 @@ def _apply(fn: str, args: tuple[Arg, ...], hint: str) -> Code:
             return concat(bracketed(codes[0], ATOM), " ** ", bracketed(codes[1], UNARY), level=POWER)
         case "neg":
             return concat("-", bracketed(codes[0], UNARY), level=UNARY)
+        case "not" if isinstance(args[0], Given):
+            return concat(bracketed(term_code(args[0].of), COMPARISON + 1), " is None", level=COMPARISON)
         case "not":
-            return concat("not ", bracketed(codes[0], NOT), level=NOT)
+            return concat("not ", bracketed(truth(args[0]), NOT), level=NOT)
         case "and":
             return infix(codes[0], "and", codes[1], AND)
         case "or":
@@ -109,9 +113,14 @@ def _apply(fn: str, args: tuple[Arg, ...], hint: str) -> Code:
     return call(fn, codes)
 
 
+def truth(condition: Arg) -> Code:
+    """A condition where Python asks for no more than its truth."""
+    return term_code(condition.args[0] if isinstance(condition, Apply) and condition.fn == "bool" else condition)
+
+
 def conditional(condition: Arg, yes: Arg, no: Arg) -> Code:
     """`yes if condition else no`; where these are True and False, the condition."""
-    test = term_code(condition)
+    test = truth(condition)
     if condition == TRAINING and (yes, no) == (_TRUE, _FALSE):
         return test
     if condition == TRAINING and (yes, no) == (_FALSE, _TRUE):
@@ -175,6 +184,8 @@ def _method(item: Item, name: str) -> Code:
     if name == "__getitem__" and len(item.args) == 2:
         return concat(bracketed(term_code(item.args[0]), ATOM), "[", subscript(item.args[1]), "]")
     arguments = _arguments(item, name)
+    if name == "__bool__":
+        return call("bool", arguments)
     if name.startswith("__") and not item.kwargs:
         found = _operator(name.strip("_"), arguments)
         if found is not None:

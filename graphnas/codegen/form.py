@@ -125,10 +125,12 @@ class Root:
         signature: the parameters of `forward` as source.
         names: the parameters' names.
         inputs: how each of the first values is found among the parameters.
+        asked: the parameters that are asked for their value, and keep it.
         refused: tests that parameters of which one value was traced have that value.
     """
 
     signature: tuple[str, ...]
     names: tuple[str, ...]
     inputs: tuple[str, ...]
+    asked: tuple[str, ...]
     refused: tuple[tuple[str, str], ...]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from graphnas.codegen.branches import common, conjunction
 from graphnas.codegen.code import Local
-from graphnas.codegen.form import Form, Item, Literal, Root
+from graphnas.codegen.form import Attribute, Form, Item, Literal, Root
 from graphnas.codegen.keys import Keys
 from graphnas.codegen.layout import Conditions, Layout, Region, conditions, when_of
-from graphnas.codegen.literals import as_name, literal
+from graphnas.codegen.literals import as_name, identifier, literal
 from graphnas.codegen.memory import Memory
 from graphnas.codegen.order import Order, awaited_nodes
 from graphnas.codegen.table import Table
@@ -19,7 +20,7 @@ from graphnas.errors import EmitError
 from graphnas.ir import effects, targets
 from graphnas.ir.choice import Apply, Choice, choices_in
 from graphnas.ir.naming import without_calls
-from graphnas.ir.node import ALIAS, Arg, Call, Choose, Layer, Node, Ref
+from graphnas.ir.node import ALIAS, ARGUMENT, Arg, Call, Choose, Layer, Node, Ref
 
 # Functions and layers that always return two values.
 _PAIRS = frozenset(
@@ -56,8 +57,8 @@ class _Scope(Terms):
         super().__init__(former.layout, former.table, region)
         self.former = former
         self.items: list[Item] = []
+        self.conditional: dict[int, tuple[Arg, ...]] = {}  # values that are not always computed, and when they are
         self.order = Order(self.layout, region, former.awaited)
-        self.under: dict[int, tuple[Arg, ...]] = {}  # a value that is not always computed → where it is
 
     def form(self) -> Form:
         """Forms inputs, items and result, in this order."""
@@ -69,9 +70,12 @@ class _Scope(Terms):
             if isinstance(item, Node) and isinstance(item.op, Call) and item.op.target == ALIAS:
                 self.known[Ref(item.name)] = self.term(item.args[0])
                 continue
+            if isinstance(item, Node) and isinstance(item.op, Call) and item.op.target == ARGUMENT:
+                self.known[Ref(item.name)] = Attribute(identifier(item.args[0], "a parameter of forward"))
+                continue
             made = self._module(item) if isinstance(item, Region) else self._node(item)
             if made.when:
-                self.under |= {index: made.when for _, index in made.results}
+                self.conditional |= dict.fromkeys((index for _, index in made.results), made.when)
             self.items.append(made if self.layout.demands is None else self.order.placed(item, made, len(self.items)))
         self.order.check_effects()
         self.where = f"the result of {where}"
@@ -98,21 +102,16 @@ class _Scope(Terms):
         return refs, tuple(as_name(called.get(ref) or self._lifted(ref)) for ref in refs)
 
     def _lifted(self, ref: Ref) -> str:
+        node = self.layout.graph.by_name.get(ref.name)
+        if node is not None and node.op == Call("torch.Tensor.__bool__"):
+            return "decision"
         return "x" if ref.name in self.layout.home else ref.name.rpartition(".")[2]
 
     def _result(self) -> Arg:
         if self.region.parent is None:
             return self.term(self.layout.graph.output)
-        outputs = tuple(self._handed(ref) for ref in self.region.outputs)
+        outputs = tuple(self._passed(ref, ()) for ref in self.region.outputs)
         return outputs[0] if len(outputs) == 1 else outputs
-
-    def _handed(self, ref: Ref, when: tuple[Arg, ...] = ()) -> Arg:
-        """A value for another call that runs under the conditions `when`: None where it has not been computed."""
-        term = self.term(ref)
-        needed = self.under.get(term.index, ()) if isinstance(term, Local) else ()
-        for condition in reversed([condition for condition in needed if condition not in when]):
-            term = Apply("if", (condition, term, Literal("None")))
-        return term
 
     def _uncertain(self, region: Region, refs: Iterable[Ref]) -> Iterator[int]:
         """The places of the values that a call may not need, or that those around it may not need of it."""
@@ -125,7 +124,7 @@ class _Scope(Terms):
         inputs, outputs = list(inner.inputs), list(inner.outputs)
         variant = self.former.variants[inner]
         when = self._when(when_of(inner))
-        arguments = tuple(self._handed(ref, when) for ref in inputs)
+        arguments = tuple([self._passed(ref, when) for ref in inputs])
         results = tuple((() if len(outputs) == 1 else (place,), self.number(ref)) for place, ref in enumerate(outputs))
         return Item(
             kind="module",
@@ -140,6 +139,18 @@ class _Scope(Terms):
             asked=tuple(results[place][1] for place in self._uncertain(inner, outputs)),
             where=self.where,
         )
+
+    def _passed(self, ref: Ref, when: tuple[Arg, ...]) -> Arg:
+        """A value that is handed to another call; None where the conditions do not hold under which it is computed.
+
+        Args:
+            ref: the value.
+            when: the conditions that hold where it is handed over.
+        """
+        term = self.term(ref)
+        own = self.conditional.get(term.index, ()) if self.conditional and isinstance(term, Local) else ()
+        missing = own[common(own, when) :]
+        return Apply("if", (conjunction(missing), term, Literal("None"))) if missing else term
 
     def _container(self, path: str) -> tuple[str, int, int] | None:
         found = self.table.container(path)

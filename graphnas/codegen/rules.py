@@ -12,8 +12,9 @@ from graphnas.analysis.meta import layer
 from graphnas.codegen.memory import Memory, Numbers
 from graphnas.codegen.table import Table
 from graphnas.ir.choice import choices_in
+from graphnas.ir.closing import close
 from graphnas.ir.initial import Steps, is_recorded
-from graphnas.ir.node import Entry, close
+from graphnas.ir.node import Entry
 
 _NUMBERS = Numbers()
 _ROWS: Memory[Held] = Memory()

@@ -11,7 +11,7 @@ from graphnas.codegen.form import Form, Root
 from graphnas.codegen.literals import NEEDED, identifier, literal
 from graphnas.errors import EmitError
 from graphnas.ir.graph import Graph
-from graphnas.ir.node import ENTER_GRAD_MODE, Input, Parameter
+from graphnas.ir.node import ARGUMENT, ENTER_GRAD_MODE, Call, Input, Parameter
 
 
 def root_of(graph: Graph) -> Root:
@@ -24,6 +24,7 @@ def root_of(graph: Graph) -> Root:
         signature=tuple(_signature(parameters, bool(graph.choices))),
         names=names,
         inputs=tuple(access(item) for item in graph.inputs),
+        asked=tuple(str(node.args[0]) for node in graph.nodes if node.op == Call(ARGUMENT)),
         refused=(*(_refusal(parameter) for parameter in parameters if parameter.fixed), *_lengths(graph.inputs)),
     )
 

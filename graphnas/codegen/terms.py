@@ -10,8 +10,13 @@ from graphnas.codegen.table import Table
 from graphnas.errors import EmitError
 from graphnas.ir.choice import Apply, Choice, Expr, Training
 from graphnas.ir.frozen import FrozenDict
-from graphnas.ir.node import Arg, List, Param, Ref, Size, Slice
+from graphnas.ir.node import ARGUMENT, Arg, Call, Given, List, Param, Ref, Size, Slice
 
+# What returns a plain True or False, or a plain value that is taken as one of them.
+ANSWERS = frozenset({
+    ARGUMENT, "torch.Tensor.__bool__", "torch.Tensor.equal", "torch.equal", "torch.Tensor.allclose", "torch.allclose",
+    "torch.Tensor.__contains__",
+})  # fmt: skip
 _ATOMS = (bool, int, float, complex, str)
 
 
@@ -66,6 +71,10 @@ class Terms:
                 return Slice(self.term(start), self.term(stop), self.term(step))
             case Size(of=of, dim=dim):
                 return Size(self.term(of), dim)
+            case Given(of=of):
+                return Given(self.term(of))
+            case Apply(fn="bool", args=(Ref() as ref,)) if self._is_answer(ref):
+                return self.term(ref)
             case Apply(fn=fn, args=args):
                 return Apply(fn, self.term(args))
             case Choice(label=label):
@@ -75,6 +84,11 @@ class Terms:
             case Expr():
                 raise EmitError(f"{self.where} depends on {tree!r}, which cannot be written as source")
         return Literal(literal(tree, self.where))
+
+    def _is_answer(self, ref: Ref) -> bool:
+        """Whether a value is True or False, and no tensor that is one of them."""
+        node = self.layout.graph.by_name.get(ref.name)
+        return node is not None and isinstance(node.op, Call) and node.op.target in ANSWERS
 
     def _value(self, ref: Ref) -> Arg:
         found = self.known.get(ref)

@@ -58,6 +58,8 @@ class Variables:
             first: the number of the first value that it reads, if any.
             step: when.
         """
+        if item.target == "torch.Tensor.__bool__":  # a decision is not called like the data that it is about
+            return self.fresh(as_name(item.hint or "decision"), step)
         layered = item.kind in ("layer", "module")
         old = self.names.get(first) if first is not None else None
         if old is not None and self.is_free(old, step) and (not layered or old in self.chained):

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from graphnas.errors import GraphError
 from graphnas.ir.choice import Apply, Arch, choices_in
+from graphnas.ir.closing import close
 from graphnas.ir.counting import holds
 from graphnas.ir.frozen import FrozenDict
-from graphnas.ir.node import Arg, Layer, List, Node, Param, Slice, close
+from graphnas.ir.node import Arg, Layer, List, Node, Param, Slice
 from graphnas.ir.values import check_value
 
 if TYPE_CHECKING:

@@ -8,9 +8,18 @@ from typing import Any, NamedTuple
 
 from graphnas.ir.choice import Arch, Choice
 from graphnas.ir.frozen import remembered
-from graphnas.ir.node import MERGES, Arg, Call, Choose, Layer, Node, Param, Ref, Size, close, transform
+from graphnas.ir.node import MERGES, Arg, Call, Choose, Given, Layer, Node, Param, Ref, Size, transform
 
 _CLOSINGS = 256  # of one node are remembered
+
+
+def close(tree: Arg, arch: Arch) -> Any:
+    """The tree with the choices of `arch` closed.
+
+    Raises:
+        GraphError: an expression has no value then.
+    """
+    return transform(tree, lambda leaf: arch.get(leaf.label, leaf) if type(leaf) is Choice else leaf)
 
 
 def substitute(tree: Arg, aliases: Mapping[str, Arg], arch: Arch) -> Arg:
@@ -24,6 +33,8 @@ def substitute(tree: Arg, aliases: Mapping[str, Arg], arch: Arch) -> Arg:
             return arch.get(item.label, item)
         if kind is Size and item.of.name in aliases:
             return Size(follow(item.of, aliases), item.dim)
+        if kind is Given and item.of.name in aliases:
+            return Given(follow(item.of, aliases))
         return item
 
     return transform(tree, leaf)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from graphnas.errors import GraphError
 from graphnas.ir import printing
 from graphnas.ir.choice import Apply, Arch, Expr, Option, choices_in
-from graphnas.ir.node import close, fold
+from graphnas.ir.closing import close
+from graphnas.ir.node import fold
 
 if TYPE_CHECKING:
     from graphnas.ir.graph import Graph

@@ -19,6 +19,7 @@ from graphnas.ir.node import (
     Device,
     Entry,
     Frame,
+    Given,
     Input,
     Layer,
     List,
@@ -256,10 +257,10 @@ def _tagged(data: Json, where: str, choices: Choices) -> Arg:
                 refuse(f"an expression cannot apply {fn!r:.100}", where, f"It has {', '.join(FUNCTIONS)}.")
             return Apply(fn, sequence(args, f"{where}.args", lambda item, place: value(item, place, choices)))
         case {"size": ref, "dim": dim, **rest} if not rest:
-            of = value(ref, f"{where}.size", choices)
-            if type(of) is not Ref:
-                refuse(f"{shown(ref)} is not a reference", f"{where}.size", "A size is that of a value.")
+            of = _reference(ref, f"{where}.size", choices)
             return Size(of, None if dim is None else integer(dim, f"{where}.dim"))
+        case {"given": ref, **rest} if not rest:
+            return Given(_reference(ref, f"{where}.given", choices))
         case {"list": items, **rest} if not rest:
             return List(sequence(items, f"{where}.list", lambda item, place: value(item, place, choices)))
         case {"slice": ends, **rest} if not rest:
@@ -270,6 +271,13 @@ def _tagged(data: Json, where: str, choices: Choices) -> Arg:
             return TRAINING
         case _:
             return _constant(data, where)
+
+
+def _reference(data: Json, where: str, choices: Choices) -> Ref:
+    found = value(data, where, choices)
+    if type(found) is not Ref:
+        refuse(f"{shown(data)} is not a reference", where, "Sizes are those of values, and inputs are values.")
+    return found
 
 
 def _constant(data: Json, where: str) -> Arg:

@@ -17,6 +17,7 @@ from graphnas.ir.node import (
     Constant,
     Device,
     Entry,
+    Given,
     Input,
     Layer,
     List,
@@ -203,6 +204,8 @@ def _tagged(tree: Arg, choices: dict[str, Choice]) -> Json:
             return {"training": True}
         case Size(of=ref, dim=dim):
             return {"size": value(ref, choices), "dim": dim}
+        case Given(of=ref):
+            return {"given": value(ref, choices)}
         case List(items=items):
             return {"list": [value(item, choices) for item in items]}
         case Slice(start=start, stop=stop, step=step):

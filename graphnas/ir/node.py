@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from graphnas.errors import GraphError
-from graphnas.ir.choice import FUNCTIONS, Apply, Arch, Choice, Expr, choices_in
+from graphnas.ir.choice import FUNCTIONS, Apply, Choice, Expr, choices_in
 from graphnas.ir.frozen import FrozenDict, Remembering
 
 # An argument tree: None, bool, int, float, complex, str, Ellipsis, Ref, Expr, Constant, Device, tuple, List, Slice,
@@ -30,6 +30,13 @@ class Size(Expr):
 
     of: Ref
     dim: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Given(Expr):
+    """Whether the caller gave an input that may be left out, and did not give None."""
+
+    of: Ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +116,7 @@ EXIT_GRAD_MODE = "graphnas.exit_grad_mode"
 ALIAS = "graphnas.alias"  # (value,): a module returned what it was given
 SET_DATA = "graphnas.set_data"  # (tensor, value): `tensor.data = value`
 UNRECORDED = "graphnas.unrecorded"  # (reason, where): how a tensor starts could not be written down
+ARGUMENT = "graphnas.argument"  # (name, value): what forward is given for a parameter of plain values, such as value
 MERGES = {"sum": "graphnas.sum", "mean": "graphnas.mean", "concat": "graphnas.concat"}  # a closed `Choose` of several
 # Tensor attributes that are read, not called: `Call("torch.Tensor.T")` is written `x.T`.
 ATTRIBUTES = frozenset(map("torch.Tensor.{}".format, ("T", "mT", "H", "mH", "real", "imag", "data", "grad", "device")))
@@ -212,7 +220,8 @@ class Parameter:
         name: as the user wrote it.
         kind: "positional", "keyword", "var_positional" or "var_keyword".
         required: whether it has no default.
-        fixed: whether only `value` was traced; another value is refused when the network runs.
+        fixed: whether only `value` was traced; another value is refused when the network runs. Of several values that
+            were traced, guards and conditions on `Given` inputs or on an `ARGUMENT` tell.
         value: the default, or the value that was traced where `fixed`.
     """
 
@@ -281,7 +290,7 @@ def refs_in(tree: Arg, sizes: bool = True) -> Iterator[Ref]:
     elif kind is FrozenDict:
         for item in tree.values():
             yield from refs_in(item, sizes)
-    elif kind is Size:
+    elif kind is Size or kind is Given:
         if sizes:
             yield tree.of
     elif kind is Apply:
@@ -316,15 +325,6 @@ def transform(tree: Arg, leaf: Callable[[Any], Any]) -> Arg:
         new = transform(parts, leaf)
         return tree if new is parts else Slice(*new)
     return leaf(tree)
-
-
-def close(tree: Arg, arch: Arch) -> Any:
-    """The tree with the choices of `arch` closed.
-
-    Raises:
-        GraphError: an expression has no value then.
-    """
-    return transform(tree, lambda leaf: arch.get(leaf.label, leaf) if type(leaf) is Choice else leaf)
 
 
 def fold(expr: Apply) -> Any:

@@ -17,6 +17,7 @@ from graphnas.ir.node import (
     Device,
     Entry,
     Frame,
+    Given,
     Input,
     Layer,
     List,
@@ -227,6 +228,8 @@ def expression(tree: Arg) -> str:
             return "training"
         case Size(of=ref, dim=dim):
             return f"{argument(ref)}.numel()" if dim is None else f"{argument(ref)}.shape[{dim}]"
+        case Given(of=ref):
+            return f"given({argument(ref)})"
         case Apply(fn="if", args=(condition, yes, no)):
             return f"{_inner(yes)} if {_inner(condition)} else {_inner(no)}"
         case Apply(fn="not", args=(item,)):

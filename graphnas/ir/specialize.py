@@ -10,11 +10,11 @@ from graphnas.errors import ArchError, ConstraintError, GraphError, nearest
 from graphnas.ir import printing
 from graphnas.ir.arithmetic import at_node
 from graphnas.ir.choice import Arch, Choice, Expr, Option, choices_in
-from graphnas.ir.closing import close_node, follow, substitute
+from graphnas.ir.closing import close, close_node, follow, substitute
 from graphnas.ir.counting import verdict
 from graphnas.ir.frozen import FrozenDict, remembered
 from graphnas.ir.graph import Formals, Graph
-from graphnas.ir.node import Arg, Choose, Entry, Layer, Node, Param, Ref, close
+from graphnas.ir.node import Arg, Choose, Entry, Layer, Node, Param, Ref
 
 
 def specialize(graph: Graph, arch: Arch) -> Graph:

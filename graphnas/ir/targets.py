@@ -7,7 +7,7 @@ neither here nor in a module that the caller allows.
 
 from __future__ import annotations
 
-from graphnas.ir.node import ALIAS, ATTRIBUTES, ENTER_GRAD_MODE, EXIT_GRAD_MODE, GUARD, MERGES, SET_DATA
+from graphnas.ir.node import ALIAS, ARGUMENT, ATTRIBUTES, ENTER_GRAD_MODE, EXIT_GRAD_MODE, GUARD, MERGES, SET_DATA
 
 
 def _names(prefix: str, words: str) -> frozenset[str]:
@@ -296,7 +296,7 @@ PYTHON_OPERATORS = _names(
 )
 
 # ---------------------------------------------------------------- the tables
-OWN = frozenset({GUARD, ENTER_GRAD_MODE, EXIT_GRAD_MODE, ALIAS, SET_DATA, *MERGES.values()})
+OWN = frozenset({GUARD, ENTER_GRAD_MODE, EXIT_GRAD_MODE, ALIAS, SET_DATA, ARGUMENT, *MERGES.values()})
 
 TARGETS = frozenset().union(
     ARITHMETIC,

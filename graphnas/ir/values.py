@@ -15,7 +15,7 @@ from graphnas.errors import GraphError, nearest
 from graphnas.ir.choice import Apply, Choice, Expr, Training
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.naming import MAX_NAME, is_line
-from graphnas.ir.node import Arg, Constant, Device, List, Ref, Size, Slice
+from graphnas.ir.node import Arg, Constant, Device, Given, List, Ref, Size, Slice
 from graphnas.ir.targets import CONSTANTS
 
 MAX_DEPTH = 200  # levels of nesting in one value
@@ -156,6 +156,10 @@ def _check_expression(tree: object, known: Collection[str], where: str, depth: i
             if type(ref) is not Ref or not (dim is None or (type(dim) is int and -64 <= dim < 64)):
                 refuse(f"{tree!r:.100} is not the size of a value", where, "Write Size(Ref(name), dimension).")
             check_ref(ref, known, where)
+        case Given(of=ref):
+            if type(ref) is not Ref:
+                refuse(f"{tree!r:.100} does not ask for a value", where, "Write Given(Ref(name)).")
+            check_ref(ref, known, where)
         case Choice():
             check_choice(tree, where)
         case Training():
@@ -216,7 +220,7 @@ def _has_power(arg: object) -> bool:
 def is_boolean(expr: object) -> bool:
     """Whether an expression can only be true or false."""
     match expr:
-        case Training():
+        case Training() | Given():
             return True
         case Apply(fn="if", args=(_, yes, no)):
             return all(type(arm) is bool or is_boolean(arm) for arm in (yes, no))

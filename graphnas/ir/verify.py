@@ -18,6 +18,7 @@ from graphnas.ir.modules import check_modules, owner
 from graphnas.ir.naming import is_allowed, is_identifier, is_line, is_node_name, is_path, permission
 from graphnas.ir.node import (
     ALIAS,
+    ARGUMENT,
     ENTER_GRAD_MODE,
     EXIT_GRAD_MODE,
     GUARD,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from graphnas.ir.graph import Graph
 
 KINDS = ("positional", "keyword", "var_positional", "var_keyword")
-_OWN_ARITY = {GUARD: 2, ENTER_GRAD_MODE: 1, EXIT_GRAD_MODE: 1, ALIAS: 1, SET_DATA: 2}
+_OWN_ARITY = {GUARD: 2, ENTER_GRAD_MODE: 1, EXIT_GRAD_MODE: 1, ALIAS: 1, SET_DATA: 2, ARGUMENT: 2}
 
 
 def verify(graph: Graph, allow: Collection[str] = ()) -> None:
@@ -206,6 +207,8 @@ def _check_operation(node: Node, graph: Graph, known: Collection[str], allow: Co
                 refuse(
                     f"a guard has the arguments {node.args!r:.200}", where, "It takes a condition and 'file.py:line'."
                 )
+            if target == ARGUMENT and node.args[0] not in [parameter.name for parameter in graph.signature]:
+                refuse(f"{node.args[0]!r:.100} is no parameter of forward", where, "Name one of the signature.")
         case Choose(merge=merge):
             if merge not in MERGES:
                 refuse(f"{merge!r:.100} does not merge values", where, f"Merge by {', '.join(MERGES)}.")

@@ -16,6 +16,7 @@ from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import (
     ALIAS,
+    ARGUMENT,
     ATTRIBUTES,
     ENTER_GRAD_MODE,
     EXIT_GRAD_MODE,
@@ -27,6 +28,7 @@ from graphnas.ir.node import (
     Choose,
     Constant,
     Device,
+    Given,
     Layer,
     List,
     Node,
@@ -69,6 +71,7 @@ class _Conversion:
         self._training = training
         self._fx = fx.Graph()
         self._values: dict[str, Any] = {}
+        self._given: dict[str, fx.Node] = {}
         self._modes: list[fx.Node] = []
 
     def run(self) -> fx.Graph:
@@ -82,7 +85,7 @@ class _Conversion:
         return self._fx
 
     def _inputs(self) -> None:
-        given: dict[str, fx.Node] = {}
+        given = self._given
         for parameter in self._graph.signature:
             stars = {"var_positional": "*", "var_keyword": "**"}.get(parameter.kind, "")
             default = () if parameter.required or stars else (self._arg(parameter.value),)
@@ -124,6 +127,8 @@ class _Conversion:
     def _call(self, target: str, node: Node) -> Any:
         args, kwargs = self._arg(node.args), self._plain(node.kwargs)
         match target:
+            case _ if target == ARGUMENT:
+                return self._given[args[0]]
             case _ if target == ENTER_GRAD_MODE:
                 self._modes.append(self._fx.call_function(enter_grad_mode, args))
                 return self._modes[-1]
@@ -165,6 +170,8 @@ class _Conversion:
                 return self._training
             case Apply(fn=fn, args=args):
                 return self._apply(fn, self._arg(args))
+            case Given(of=of):
+                return self._fx.call_function(operator.is_not, (self._arg(of), None))
             case Choice(label=label):
                 raise GraphError(f"choice {label!r} is open, which fx cannot hold; specialize the graph first")
             case List(items=items):

@@ -63,7 +63,13 @@ class Interface:
         return again.args, again.kwargs, tuple(values[item.path] for item in self.inputs)
 
 
-def interface(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], reserved: set[str]) -> Interface:
+def interface(
+    model: nn.Module,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    reserved: set[str],
+    known: dict[tuple[str | int, ...], str] | None = None,
+) -> Interface:
     """Reads the interface of a model off its `forward` and example inputs.
 
     Args:
@@ -71,6 +77,7 @@ def interface(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], r
         args: the positional example inputs.
         kwargs: the example inputs by keyword.
         reserved: names that inputs must not have; the inputs' are added.
+        known: how inputs of other examples are called, by path; this example's are added.
 
     Raises:
         TraceError: the inputs do not fit `forward`, or hold something that a graph cannot be given.
@@ -84,11 +91,12 @@ def interface(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], r
             f"the example inputs do not fit: {error}\n  at {where}. Give one value a parameter."
         ) from error
     inputs: list[Input] = []
+    names = {} if known is None else known
     for name, value in bound.arguments.items():
         for path, tensor in _tensors(value, (name,), where):
-            inputs.append(
-                Input(_free(path, reserved), path, tuple(map(int, tensor.shape)), constant_name(tensor.dtype))
-            )
+            if path not in names:
+                names[path] = _free(path, reserved)
+            inputs.append(Input(names[path], path, tuple(map(int, tensor.shape)), constant_name(tensor.dtype)))
     parameters = [_parameter(parameter, bound, where) for parameter in signature.parameters.values()]
     return Interface(bound, tuple(parameters), tuple(inputs))
 

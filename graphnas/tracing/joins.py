@@ -1,67 +1,48 @@
-"""Which items of two runs are the same, and the argument trees that hold the difference."""
+"""Argument trees that hold the difference of two others."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from typing import Any
 
-from graphnas.ir.choice import TRAINING, Apply
+from graphnas.ir.choice import Apply, Expr
 from graphnas.ir.frozen import FrozenDict
-from graphnas.ir.node import Arg, List, Ref, Size, Slice, refs_in
-from graphnas.tracing.record import ModuleCall, Step
-
-Item: TypeAlias = "Step | ModuleCall"
+from graphnas.ir.node import Arg, Given, List, Size, Slice
+from graphnas.tracing.record import Value, values_in
 
 
-def pairs(evaluation: Sequence[Item], training: Sequence[Item]) -> Iterator[tuple[Item | None, Item | None]]:
-    """The items of one module call in both modes, side by side; None where only one mode has it."""
-    ours, theirs = [item.key for item in evaluation], [item.key for item in training]
-    if ours == theirs:
-        yield from zip(evaluation, training, strict=True)
-        return
-    matcher = difflib.SequenceMatcher(None, ours, theirs, autojunk=False)
-    for tag, first, last, their_first, their_last in matcher.get_opcodes():
-        if tag == "equal":
-            yield from zip(evaluation[first:last], training[their_first:their_last], strict=True)
-        else:
-            yield from ((item, None) for item in evaluation[first:last])
-            yield from ((None, item) for item in training[their_first:their_last])
-
-
-def join(evaluation: Arg, training: Arg, choose: Callable[[Arg, Arg], Ref]) -> Arg:
-    """One argument tree for both modes.
+def join(yes: Arg, no: Arg, condition: Expr, choose: Callable[[Arg, Arg], Value]) -> Arg:
+    """One argument tree for two.
 
     Args:
-        evaluation: the tree of the run in evaluation.
-        training: the tree of the run in training.
-        choose: makes a node that chooses between values that differ, (training, evaluation).
+        yes: the tree where the condition holds; equal values in both trees are one object.
+        no: the tree elsewhere.
+        condition: what a literal that differs is chosen by.
+        choose: makes a value that is one of two, (yes, no).
     """
-    if evaluation is training or (evaluation == training and type(evaluation) is type(training)):
-        return evaluation if _identical(evaluation, training) else _by_mode(evaluation, training)
-    match evaluation, training:
-        case tuple(), tuple() if len(evaluation) == len(training):
-            return tuple(join(a, b, choose) for a, b in zip(evaluation, training, strict=True))
+
+    def joined(yes: Any, no: Any) -> Any:
+        return join(yes, no, condition, choose)
+
+    if yes is no:
+        return yes
+    match yes, no:
+        case tuple(), tuple() if len(yes) == len(no):
+            return tuple(map(joined, yes, no))
         case List(items=ours), List(items=theirs) if len(ours) == len(theirs):
-            return List(join(ours, theirs, choose))
-        case FrozenDict(), FrozenDict() if list(evaluation) == list(training):
-            return FrozenDict({key: join(evaluation[key], training[key], choose) for key in evaluation})
+            return List(joined(ours, theirs))
+        case FrozenDict(), FrozenDict() if list(yes) == list(no):
+            return FrozenDict({key: joined(yes[key], no[key]) for key in yes})
         case Slice(), Slice():
-            ours, theirs = ((tree.start, tree.stop, tree.step) for tree in (evaluation, training))
-            return Slice(*join(ours, theirs, choose))
+            ours, theirs = ((tree.start, tree.stop, tree.step) for tree in (yes, no))
+            return Slice(*joined(ours, theirs))
+        case Given(), Given() if yes == no:
+            return yes
         case Size(of=ours, dim=dim), Size(of=theirs, dim=other) if dim == other:
-            return Size(join(ours, theirs, choose), dim)
+            return Size(joined(ours, theirs), dim)
         case Apply(fn=fn, args=ours), Apply(fn=other, args=theirs) if fn == other and len(ours) == len(theirs):
-            return Apply(fn, join(ours, theirs, choose))
-    if any(True for _ in refs_in((evaluation, training))):
-        return choose(training, evaluation)
-    return _by_mode(evaluation, training)
-
-
-def _by_mode(evaluation: Arg, training: Arg) -> Apply:
-    return Apply("if", (TRAINING, training, evaluation))
-
-
-def _identical(first: Any, second: Any) -> bool:
-    """Equality that tells 1, 1.0 and True apart."""
-    return first is second or repr(first) == repr(second)
+            return Apply(fn, joined(ours, theirs))
+    if any(True for _ in values_in((yes, no))):
+        return choose(yes, no)
+    # As text, 1, 1.0 and True differ.
+    return yes if yes == no and repr(yes) == repr(no) else Apply("if", (condition, yes, no))

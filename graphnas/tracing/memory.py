@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from graphnas.ir.node import Arg, Ref, Size, Source, transform
+from graphnas.ir.node import Source
 from graphnas.tracing.modules import Registry
-from graphnas.tracing.record import ModuleCall, Record, Step, Value, values_read
+from graphnas.tracing.record import Record, Step, Value, identified, steps_in, values_read
 from graphnas.tracing.sizes import Symbolic
 from graphnas.tracing.snapshot import Snapshot
 from graphnas.tracing.surroundings import Surroundings
@@ -55,9 +53,9 @@ def difference(first: Record, second: Record) -> Step | None:
 
     A run that merely stops earlier has no such step: then it is its last one.
     """
-    ours, theirs = list(_steps(first.root)), list(_steps(second.root))
+    ours, theirs = list(steps_in(first.root)), list(steps_in(second.root))
     for mine, other in zip(ours, theirs, strict=False):
-        if _plain(mine) != _plain(other):
+        if identified(mine) != identified(other):
             return other
     if len(ours) != len(theirs):
         return (theirs or ours)[min(len(ours), len(theirs) - 1)]
@@ -101,35 +99,3 @@ def _from_inputs(value: Value | None) -> bool:
                 seen.add(read.step)
                 waiting.append(read.step)
     return False
-
-
-def _steps(call: ModuleCall) -> Iterator[Step]:
-    for item in call.items:
-        if isinstance(item, ModuleCall):
-            yield from _steps(item)
-        else:
-            yield item
-
-
-def _plain(step: Step) -> Arg:
-    """A step with every value told by where it comes from, so that those of two runs can be compared."""
-    return (step.op, transform(step.args, _leaf), [(key, transform(arg, _leaf)) for key, arg in step.kwargs.items()])
-
-
-def _digest(tensor: Tensor) -> str:
-    with torch._C.DisableTorchFunction():
-        content = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
-    return f"{tensor.dtype} {tuple(tensor.shape)} {hashlib.sha256(content).hexdigest()}"
-
-
-def _leaf(leaf: Any) -> Any:
-    match leaf:
-        case Value(step=None, origin="constant"):
-            return Ref(_digest(leaf.content))  # the same values under another name are the same
-        case Value(step=None):
-            return Ref(f"{leaf.origin} {leaf.name}")
-        case Value(step=Step(position=position)):
-            return Ref(str(position), leaf.item)
-        case Size():
-            return (_leaf(leaf.of), leaf.dim)
-    return leaf

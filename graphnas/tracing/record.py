@@ -5,13 +5,17 @@ Argument trees are those of `graphnas.ir`, with a `Value` wherever a graph has a
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from graphnas.ir.choice import Apply, Expr
 from graphnas.ir.frozen import FrozenDict
-from graphnas.ir.node import Arg, Call, Layer, List, Size, Slice, Source
+from graphnas.ir.node import Arg, Call, Choose, Given, Layer, List, Size, Slice, Source, transform
 
 
 @dataclass(slots=True, eq=False)
@@ -37,30 +41,37 @@ class Value(Expr):
 
 @dataclass(slots=True, eq=False)
 class Step:
-    """One operation that ran.
+    """One operation that ran, or where records have been merged a choice between values of theirs.
 
     Attributes:
         op: the layer or function.
         hint: what a node is called after; of a layer the path.
         position: its place in time.
         after: earlier steps that wrote to what it reads.
+        when: the condition under which it ran, where not every merged record has it.
     """
 
-    op: Layer | Call
+    op: Layer | Call | Choose
     args: tuple[Arg, ...]
     kwargs: dict[str, Arg]
     hint: str
     position: int
     source: Source | None = None
     after: tuple[Step, ...] = ()
+    when: Expr | None = None
 
     @property
     def key(self) -> tuple[Any, ...]:
         """What two runs are aligned by."""
         shape = (len(self.args), *self.kwargs)
-        if isinstance(self.op, Layer):
-            return (self.op.path, *shape)
-        return (self.op.target, self.source, *shape, *(outline(arg) for arg in self.args))
+        when = outline(self.when)
+        match self.op:
+            case Layer(path=path):
+                return (when, path, *shape)
+            case Choose(choice=condition):
+                return (when, "choose", outline(condition))
+            case Call(target=target):
+                return (when, target, self.source, *shape, *(outline(arg) for arg in self.args))
 
 
 @dataclass(slots=True, eq=False)
@@ -90,12 +101,12 @@ class ModuleCall:
 
 @dataclass(slots=True, eq=False)
 class Record:
-    """A run in one mode.
+    """A run in one mode, or several merged into one.
 
     Attributes:
         root: the call of the model itself.
         output: argument tree.
-        training: the mode.
+        training: the mode; of merged runs that of the first.
         inputs: the values given, in the order of the graph's inputs.
         reads_mode: whether anything outside torch's layers asked for the mode.
         known: the values by the identity of their content.
@@ -120,6 +131,8 @@ def outline(tree: Arg) -> Any:
             return (fn, *map(outline, args))
         case Size(dim=dim):
             return (Size, dim)
+        case Given():
+            return Given
         case tuple():
             return tuple(map(outline, tree))
         case List(items=items):
@@ -127,6 +140,50 @@ def outline(tree: Arg) -> Any:
         case FrozenDict():
             return tuple((key, outline(item)) for key, item in tree.items())
     return None
+
+
+def steps_in(call: ModuleCall) -> Iterator[Step]:
+    """The steps of a call and of the calls in it, in order."""
+    for item in call.items:
+        if isinstance(item, ModuleCall):
+            yield from steps_in(item)
+        else:
+            yield item
+
+
+def identified(step: Step) -> Arg:
+    """A step with every value told by where it comes from, so that those of two runs can be compared."""
+    kwargs = [(key, transform(arg, _origin)) for key, arg in step.kwargs.items()]
+    return (step.op, transform(step.args, _origin), kwargs)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin(Expr):
+    """Where a value of a run comes from; an expression, so that what is computed from it is not worked out."""
+
+    place: Any
+    item: Any = None
+
+
+def _digest(tensor: Tensor) -> tuple[torch.dtype, torch.Size, str]:
+    with torch._C.DisableTorchFunction():
+        content = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+        return tensor.dtype, tensor.shape, hashlib.sha256(content).hexdigest()
+
+
+def _origin(leaf: Any) -> Any:
+    match leaf:
+        case Value(step=None, origin="constant"):
+            return Origin("constant", _digest(leaf.content))  # the same values under another name are the same
+        case Value(step=None):
+            return Origin(leaf.origin, leaf.name)
+        case Value(step=Step(position=position)):
+            return Origin(position, leaf.item)
+        case Size():
+            return Origin(_origin(leaf.of), leaf.dim)
+        case Given():
+            return Origin(_origin(leaf.of), Given)
+    return leaf
 
 
 def values_read(tree: Arg) -> Iterator[Value]:
@@ -143,3 +200,21 @@ def values_read(tree: Arg) -> Iterator[Value]:
             yield from values_read(tuple(tree.values()))
         case Slice(start=start, stop=stop, step=step):
             yield from values_read((start, stop, step))
+
+
+def values_in(tree: Arg) -> Iterator[Value]:
+    """The values in an argument tree, with repeats, those of which only a size is read among them."""
+    match tree:
+        case Value():
+            yield tree
+        case Size(of=Value() as of) | Given(of=Value() as of):
+            yield of
+        case tuple():
+            for item in tree:
+                yield from values_in(item)
+        case Apply(args=items) | List(items=items):
+            yield from values_in(items)
+        case FrozenDict():
+            yield from values_in(tuple(tree.values()))
+        case Slice(start=start, stop=stop, step=step):
+            yield from values_in((start, stop, step))

@@ -12,6 +12,8 @@ from torch import nn
 from graphnas.errors import GraphNASError, TraceError, UnrecordableError
 from graphnas.ir import targets
 from graphnas.tracing import patches, sources
+from graphnas.tracing.branches import both_modes, united
+from graphnas.tracing.examples import Faces, numbered
 from graphnas.tracing.interface import Interface
 from graphnas.tracing.memory import Kept, difference, kept
 from graphnas.tracing.modules import Registry
@@ -33,7 +35,7 @@ class Runs:
         opaque: "warn" where a module that cannot be recorded may stay one layer, else "error".
     """
 
-    def __init__(self, registry: Registry, faces: Interface, exact: bool, opaque: str) -> None:
+    def __init__(self, registry: Registry, faces: Faces, exact: bool, opaque: str) -> None:
         self._opaque = opaque
         self._registry = registry
         self._faces = faces
@@ -41,9 +43,10 @@ class Runs:
         self._snapshot = Snapshot(registry.modules)
         self._around = Surroundings(registry.written)
         self._repeats = Repeats()
+        self._begun = False
 
-    def records(self) -> tuple[Record, ...]:
-        """One run in evaluation, and one in training if the first has asked for the mode.
+    def record(self) -> Record:
+        """The runs as one record: every example in evaluation, and if one of them asks for the mode also in training.
 
         A module that does what a graph cannot hold is kept whole, and the model is run again.
 
@@ -51,10 +54,10 @@ class Runs:
             TraceError: the model raises, or does itself what a graph cannot hold.
         """
         found: dict[str, UnrecordableError] = {}
-        records: tuple[Record, ...] = ()
-        while not records:
+        record: Record | None = None
+        while record is None:
             try:
-                records = self._both_modes()
+                record = self._both_modes()
             except UnrecordableError as error:
                 self._restore()
                 if self._opaque == "error":
@@ -65,15 +68,24 @@ class Runs:
         for path, cause in found.items():
             if not any(path.startswith(f"{around}.") for around in found):
                 warn(self._registry, path, cause)
-        return records
+        return record
 
-    def _both_modes(self) -> tuple[Record, ...]:
+    def _both_modes(self) -> Record:
         self._check_modes()
-        first = self._run(training=False)
-        if not first.reads_mode:
-            return (first,)
-        self._restore()
-        return (first, self._run(training=True))
+        evaluation = self._examples(training=False)
+        if not any(record.reads_mode for record in evaluation):
+            return united(evaluation)
+        return both_modes(united(evaluation), united(self._examples(training=True)))
+
+    def _examples(self, training: bool) -> list[Record]:
+        records = []
+        for number, face in enumerate(self._faces.each, 1):
+            if self._begun:
+                self._restore()
+            self._begun = True
+            with numbered(number, len(self._faces.each)):
+                records.append(self._faces.telling(self._run(face, training), face))
+        return records
 
     def _keep_whole(self, error: UnrecordableError) -> str:
         """What has raised becomes one layer of the graph; returns its path."""
@@ -104,18 +116,18 @@ class Runs:
                         "  A graph has one mode: leave `train` as it is, and set modes of layers in the training loop."
                     )
 
-    def _run(self, training: bool) -> Record:
-        record = self._sparing(training)
+    def _run(self, face: Interface, training: bool) -> Record:
+        record = self._sparing(face, training)
         for found in kept(self._registry, self._snapshot, self._around, record):
-            self._check_memory(found, record)
+            self._check_memory(found, record, face)
         return record
 
-    def _sparing(self, training: bool) -> Record:
+    def _sparing(self, face: Interface, training: bool) -> Record:
         """A run in which layers may be left out, and if their values turn out to matter another with all of them."""
         if self._repeats.allowed:
             self._repeats.begin()
             try:
-                record = self._recorded(training)
+                record = self._recorded(face, training)
                 if not self._repeats.demanded:
                     return record
             except (Exception, DemandError):
@@ -123,16 +135,16 @@ class Runs:
                     raise
             self._repeats.forbid()
             self._restore()
-        return self._recorded(training)
+        return self._recorded(face, training)
 
-    def _check_memory(self, found: Kept, first: Record) -> None:
+    def _check_memory(self, found: Kept, first: Record, face: Interface) -> None:
         """A second call on the same inputs does the same, or what the first has kept plays a part."""
         self._snapshot.restore(attributes=False)
         self._repeats.forbid()
         cause: TraceError | None = None
         step: Step | None = None
         try:
-            step = difference(first, self._recorded(first.training))
+            step = difference(first, self._recorded(face, first.training))
             if step is None:
                 return
             place = str(found.source or step.source)
@@ -142,14 +154,14 @@ class Runs:
         raise UnrecordableError(
             f"{what}\n  at {place}, in the model {self._registry.name}. "
             "A graph has no such memory: take it as an input and return it, or hold it in a buffer of fixed shape.",
-            self._changer(self._is_changed(found), first.training) if found.module is None else found.module,
+            self._changer(self._is_changed(found), first.training, face) if found.module is None else found.module,
             what,
             found.source or (step.source if step else None),
         ) from cause
 
-    def _recorded(self, training: bool) -> Record:
+    def _recorded(self, face: Interface, training: bool) -> Record:
         recorder = Recorder(self._registry, self._snapshot, self._repeats, self._exact)
-        args, kwargs, inputs = self._faces.fresh()
+        args, kwargs, inputs = face.fresh()
         self._snapshot.seed()
         torch.set_grad_enabled(True)
         try:
@@ -159,11 +171,11 @@ class Runs:
         except GraphNASError:
             raise
         except Exception as error:
-            raise recorder.refusals.first or self._failure(recorder, error, training) from error
+            raise recorder.refusals.first or self._failure(recorder, error, training, face) from error
         finally:
             recorder.finished = True
         for generator in self._draws():
-            path = self._changer(lambda: any(True for _ in self._draws()), training)
+            path = self._changer(lambda: any(True for _ in self._draws()), training, face)
             what = f"module {path!r} draws from {generator}" if path else f"the model draws from {generator}"
             raise UnrecordableError(
                 f"{what}, which a graph cannot repeat\n  in {self._registry.name}. Draw with torch: torch.rand(()).",
@@ -181,7 +193,7 @@ class Runs:
     def _is_changed(self, found: Kept) -> Callable[[], bool]:
         return lambda: any(name == found.name for name, _, _ in self._around.changes())
 
-    def _changer(self, changed: Callable[[], bool], training: bool) -> str:
+    def _changer(self, changed: Callable[[], bool], training: bool, face: Interface) -> str:
         """The innermost module in whose call something comes to be changed; "" for the model itself."""
         found: list[str] = []
         original = nn.Module.__call__
@@ -194,14 +206,14 @@ class Runs:
             return result
 
         with patches.replaced(nn.Module, "__call__", call):
-            self._runs(training)
+            self._runs(training, face)
         return found[0] if found else ""
 
-    def _runs(self, training: bool) -> bool:
+    def _runs(self, training: bool, face: Interface) -> bool:
         """Whether the model runs on the example inputs while nobody records it."""
         self._restore()
         self._snapshot.seed()
-        args, kwargs, _ = self._faces.fresh()
+        args, kwargs, _ = face.fresh()
         self._registry.model.train(training)
         try:
             self._registry.model(*args, **kwargs)
@@ -209,21 +221,19 @@ class Runs:
             return False
         return True
 
-    def _failure(self, recorder: Recorder, error: Exception, training: bool) -> TraceError:
+    def _failure(self, recorder: Recorder, error: Exception, training: bool, face: Interface) -> TraceError:
         """The error of a model that raised: which module, where in the user's code, and what it was given."""
         places = [
             f"{sources.short_file(frame.f_code.co_filename)}:{line}"
             for frame, line in traceback.walk_tb(error.__traceback__)
             if sources.caller(frame) is frame
         ]
-        given = ", ".join(
-            f"{item.name}: {item.dtype.removeprefix('torch.')}{list(item.shape)}" for item in self._faces.inputs
-        )
+        given = ", ".join(f"{item.name}: {item.dtype.removeprefix('torch.')}{list(item.shape)}" for item in face.inputs)
         text = str(error).strip().splitlines()
         message = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
         path, kind = recorder.failed
         module = f"module {path!r} ({kind})" if path else f"the model {self._registry.name}"
-        if self._runs(training):
+        if self._runs(training, face):
             what = f"{module} raises {message}, but only while it is recorded"
             where = places[-1] if places else "a place outside the sources"
             return UnrecordableError(f"{what}\n  at {where}. Keep it whole: Tracer(leaf=...).", path, what, where)

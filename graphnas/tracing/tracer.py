@@ -19,8 +19,9 @@ from graphnas.ir.effects import draws, effect, writes_state
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import Arg, Entry, Frame, Layer, Node, Ref, refs_in
+from graphnas.tracing.examples import Faces, example, examples, faces
 from graphnas.tracing.initialization import with_starts
-from graphnas.tracing.interface import Interface, interface
+from graphnas.tracing.interface import Interface
 from graphnas.tracing.lift import Lift, Place
 from graphnas.tracing.modules import Registry
 from graphnas.tracing.opaque import keep_whole, warn
@@ -63,7 +64,7 @@ class Tracer:
         Args:
             model: any module, a `torch.fx.GraphModule` too; or "package.module:factory", which names what builds the
                 model, so that it is recorded how its parameters start.
-            *args: example inputs of its `forward`.
+            *args: example inputs of its `forward`; or several examples, of which each is a call (`gn.example`).
             **kwargs: example inputs by keyword.
 
         Raises:
@@ -75,24 +76,24 @@ class Tracer:
             registry = _registry(model)
             self._keep_leaves(registry)
             reserved = registry.paths - {""}
-            faces = interface(model, args, kwargs, reserved)
-            lift, table = self._lifted(registry, faces, reserved, Place())
+            known = faces(model, examples(args, kwargs), reserved)
+            lift, table = self._lifted(registry, known, reserved, Place())
         _tell_of_hooks(registry)
         graph = Graph(
-            faces.inputs,
+            known.inputs,
             lift.nodes,
             lift.output,
             modules=table,
             formals=_formals(lift.formals),
             name=registry.name,
-            signature=faces.signature,
+            signature=known.signature,
         )
         return without_dead_nodes(graph)
 
     def alternative(
         self,
         module: nn.Module,
-        examples: Sequence[Tensor],
+        inputs: Sequence[Tensor],
         path: str,
         scope: tuple[Frame, ...] = (),
         taken: Collection[str] = (),
@@ -102,22 +103,22 @@ class Tracer:
         """A module as the nodes that stand for it in a larger graph; see `trace_alternative`."""
         registry = _registry(module)
         reserved = {path, *(f"{path}.{name}" for name in registry.paths if name)}
-        faces = interface(module, tuple(examples), {}, set(reserved))
-        refs = tuple(given) or tuple(Ref(item.name) for item in faces.inputs)
+        known = replace(faces(module, (example(*inputs),), set(reserved)), told=())  # a site always gives its values
+        refs = tuple(given) or tuple(Ref(item.name) for item in known.inputs)
 
         def whole(layer: Layer) -> Alternative:
             name = f"{path}@{call}" if call else path
             node = Node(name, replace(layer, path=path), refs, scope=scope)
             rows = with_starts(Table(registry, {}, path).rows(), registry, path)
-            return Alternative((node,), Ref(name), rows, FrozenDict(), faces)
+            return Alternative((node,), Ref(name), rows, FrozenDict(), known.each[0])
 
         layer = registry.layer(module)
         if layer is not None:
             return whole(layer)
         frames = (*scope, Frame(path, registry.class_name(module), call))
-        named = {item.name: ref for item, ref in zip(faces.inputs, refs, strict=True)}
+        named = {item.name: ref for item, ref in zip(known.inputs, refs, strict=True)}
         try:
-            lift, table = self._lifted(registry, faces, reserved, Place(path, frames, call, taken, named))
+            lift, table = self._lifted(registry, known, reserved, Place(path, frames, call, taken, named))
         except UnrecordableError as error:
             if self.opaque == "error" or error.path:
                 raise
@@ -125,9 +126,9 @@ class Tracer:
             warn(registry, "", error)
             return whole(layer)
         graph = without_dead_nodes(
-            Graph(faces.inputs, lift.nodes, lift.output, modules=table, formals=_formals(lift.formals))
+            Graph(known.inputs, lift.nodes, lift.output, modules=table, formals=_formals(lift.formals))
         )
-        return Alternative(graph.nodes, graph.output, table, graph.formals, faces)
+        return Alternative(graph.nodes, graph.output, table, graph.formals, known.each[0])
 
     def _keep_leaves(self, registry: Registry) -> None:
         for glob in self.leaf:
@@ -142,11 +143,10 @@ class Tracer:
                     keep_whole(registry, path)
 
     def _lifted(
-        self, registry: Registry, faces: Interface, reserved: set[str], place: Place
+        self, registry: Registry, known: Faces, reserved: set[str], place: Place
     ) -> tuple[Lift, tuple[Entry, ...]]:
         with _TRACING, paused():
-            lift = Lift(Runs(registry, faces, self.exact, self.opaque).records(), reserved, place)
-            lift.name_joins()
+            lift = Lift(Runs(registry, known, self.exact, self.opaque).record(), reserved, place)
             return lift, with_starts(Table(registry, lift.constants, place.path).rows(), registry, place.path)
 
 
@@ -175,7 +175,7 @@ def trace(model: nn.Module | str, *args: Any, **kwargs: Any) -> Graph:
     Args:
         model: any module, a `torch.fx.GraphModule` too; or "package.module:factory", which names what builds the model,
             so that it is recorded how its parameters start; see also `recording`.
-        *args: example inputs of its `forward`.
+        *args: example inputs of its `forward`; or several examples, of which each is a call (`example`).
         **kwargs: example inputs by keyword.
 
     Raises:

@@ -11,7 +11,7 @@ import pytest
 
 from graphnas.ir.choice import TRAINING, Apply, Choice
 from graphnas.ir.frozen import FrozenDict
-from graphnas.ir.node import Call, Choose, Constant, Device, List, Node, Ref, Size, Slice
+from graphnas.ir.node import Call, Choose, Constant, Device, Given, List, Node, Ref, Size, Slice
 from graphnas.ir.printing import argument, expression, statement, text
 from graphnas.ir.specialize import specialize
 from tests.ir.graphs import HERE, WIDTH, space
@@ -57,6 +57,7 @@ def test_sources_are_no_part_of_the_text() -> None:
         (Device("cuda:0"), "device('cuda:0')"),
         (Size(Ref("x"), 0), "x.shape[0]"),
         (Size(Ref("x"), None), "x.numel()"),
+        (Given(Ref("x")), "given(x)"),
         (TRAINING, "training"),
         (WIDTH * 4 + 1, "(<width> * 4) + 1"),
         (-(WIDTH // 2), "-(<width> // 2)"),

@@ -13,6 +13,7 @@ from graphnas.ir.choice import TRAINING, Apply, Choice
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import (
+    ARGUMENT,
     GUARD,
     Call,
     Choose,
@@ -20,6 +21,7 @@ from graphnas.ir.node import (
     Device,
     Entry,
     Frame,
+    Given,
     Input,
     Layer,
     List,
@@ -64,6 +66,7 @@ def buffer(shape: Any, value: Any, **settings: Any) -> Graph:
         List(()),
         FrozenDict({1: "one", None: Ref("linear")}),
         Slice(1, Size(Ref("x"), 0) - 1),
+        Apply("if", (Given(Ref("x")), 1, 2)),
         Constant("torch.channels_last"),
         Device("cuda:1"),
         Choice("many", tuple(range(1000))),
@@ -101,6 +104,8 @@ def test_value_is_accepted(value: Any) -> None:
         (Device("cpu; import os"), "is not a device"),
         (Device("cuda:0:1"), "is not a device"),
         (Size(Ref("gone"), 0), "'gone' is read"),
+        (Given(Ref("gone")), "'gone' is read"),
+        (Given("x"), "does not ask for a value"),
         (Size(Ref("x"), 100), "is not the size of a value"),
         (Choice("", (1, 2)), "is not a label"),
         (Choice("two\nlines", (1, 2)), "is not a label"),
@@ -195,6 +200,11 @@ BROKEN: dict[str, tuple[Callable[[], Graph], str, str]] = {
         "node block.fill",
     ),
     "when of a number": (lambda: with_node("block.fill", when=Size(Ref("x"), 0)), "neither true nor false", "Boolean"),
+    "argument": (
+        lambda: extra("n", Call(ARGUMENT), "x; import os", 1),
+        "'x; import os' is no parameter of forward",
+        "Name one of the signature",
+    ),
     "guard": (lambda: with_node("guard", args=(Size(Ref("x"), 2), "f.py:1")), "a guard has the arguments", "condition"),
     "guard's place": (lambda: with_node("guard", args=(TRAINING, "a\nb")), "a guard has the arguments", "file.py:line"),
     "guard's arity": (lambda: with_node("guard", args=(TRAINING,)), GUARD, "It takes 2"),

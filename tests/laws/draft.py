@@ -165,9 +165,9 @@ class Draft:
         self.entries.append(Entry(path, "layer", kind, config))
         return self.add(path, Layer(path, kind, config), value, **fields)
 
-    def choose(self, choice: Choice | Expr, *args: Arg, merge: str = "sum", hint: str = "choice") -> Ref:
+    def choose(self, choice: Choice | Expr, *args: Arg, merge: str = "sum", hint: str = "choice", **fields: Any) -> Ref:
         """Appends a `Choose` over the arguments."""
-        return self.add(self.fresh(self.below(hint)), Choose(choice, merge), *args)
+        return self.add(self.fresh(self.below(hint)), Choose(choice, merge), *args, **fields)
 
     def repeat_call(self, path: str, start: int, value: Ref) -> None:
         """Appends a second call of the module at `path`, whose nodes begin at `start`, with `value` for its inputs."""

@@ -92,17 +92,19 @@ class SteadyDraws(TorchFunctionMode):
 def run(
     network: nn.Module,
     weights: Mapping[str, Tensor],
-    *inputs: Tensor,
+    *inputs: Any,
     training: bool,
     differentiate: bool = True,
+    seed: int = 7,
     **kwargs: Any,
 ) -> Run:
-    """Runs a network from given weights, with a seed that is always the same, and differentiates its result."""
+    """Runs a network from given weights, with the same seed every time, and differentiates its result."""
     network.load_state_dict({name: weights[name].clone() for name in network.state_dict()})
     network.train(training)
     network.zero_grad(set_to_none=True)
-    torch.manual_seed(7)
-    output = network(*(given.clone() for given in inputs), **kwargs)
+    torch.manual_seed(seed)
+    given = (item.clone() if isinstance(item, Tensor) else item for item in inputs)
+    output = network(*given, **kwargs)
     differentiable = [tensor for tensor in tensors(output) if tensor.requires_grad]
     if differentiable and differentiate:
         torch.stack([tensor.square().sum() for tensor in differentiable]).sum().backward()

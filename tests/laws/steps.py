@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from graphnas.ir.choice import TRAINING, Apply, Choice
+from graphnas.ir.choice import TRAINING, Apply, Choice, Expr, conjunction
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.node import (
     ENTER_GRAD_MODE,
@@ -256,12 +256,25 @@ def mode(draft: Draft) -> None:
             draft.choose(TRAINING, noisy, quiet, hint="result")
 
 
-def condition(draft: Draft) -> None:
-    """A branch on the batch size."""
+def condition(draft: Draft, when: Expr | None = None, depth: int = 0) -> Ref:
+    """A branch on the batch size or on data, perhaps with another in one of its arms."""
     value = draft.value()
-    test = Apply(">", (Size(value, 0), 2))
-    doubled = draft.call("torch.mul", value, 2, hidden=True, when=test)
-    draft.choose(test, doubled, value, hint="result")
+    if draft.flip():
+        test: Expr = Apply(">", (Size(value, 0), 2))
+    else:
+        positive = draft.call(
+            "torch.gt", draft.call("torch.sum", value, hidden=True, when=when), 0, hidden=True, when=when
+        )
+        test = Apply("bool", (draft.call("torch.Tensor.__bool__", positive, hidden=True, when=when),))
+    inside = conjunction(when, test)
+    if depth < 1 and draft.flip():
+        yes = condition(draft, inside, depth + 1)
+    else:
+        yes = draft.call("torch.mul", value, 2, hidden=True, when=inside)
+    no = value
+    if draft.flip():
+        no = draft.call("torch.tanh", value, hidden=True, when=conjunction(when, Apply("not", (test,))))
+    return draft.choose(test, yes, no, hint="result", when=when, hidden=depth > 0)
 
 
 # ---------------------------------------------------------------- effects

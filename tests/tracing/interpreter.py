@@ -12,6 +12,7 @@ from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import (
     ALIAS,
+    ARGUMENT,
     ATTRIBUTES,
     ENTER_GRAD_MODE,
     EXIT_GRAD_MODE,
@@ -22,6 +23,7 @@ from graphnas.ir.node import (
     Choose,
     Constant,
     Device,
+    Given,
     Layer,
     List,
     Node,
@@ -53,10 +55,11 @@ class Interpreter:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         names = [parameter.name for parameter in self.graph.signature]
         given: dict[str, Any] = {**dict(zip(names, args, strict=False)), **kwargs}
+        self.given = {p.name: given.get(p.name, p.value) for p in self.graph.signature}
         self.values: dict[str, Any] = {}
         self.modes: list[bool] = []
         for item in self.graph.inputs:
-            value: Any = given[item.path[0]]
+            value: Any = self.given[item.path[0]]
             for step in item.path[1:]:
                 value = value[step]
             self.values[item.name] = value
@@ -88,6 +91,8 @@ class Interpreter:
             return torch._C._set_grad_enabled(args[0])
         if target == EXIT_GRAD_MODE:
             return torch._C._set_grad_enabled(self.modes.pop())
+        if target == ARGUMENT:
+            return self.given[args[0]]
         if target == ALIAS:
             return args[0]
         if target == SET_DATA:
@@ -106,6 +111,10 @@ class Interpreter:
                 return value
             case Size(of=of, dim=dim):
                 return self.arg(of).numel() if dim is None else self.arg(of).shape[dim]
+            case Given(of=of):
+                return self.arg(of) is not None
+            case Apply(fn="and", args=(first, second)):
+                return self.arg(first) and self.arg(second)
             case Training():
                 return self.model.training
             case Apply(fn="if", args=(condition, yes, no)):
