@@ -134,9 +134,7 @@ class Writer:
         root = self.form.root
         if root is not None:
             return self._root_parameters()
-        names = []
-        for index, formal in enumerate(self.form.formals):
-            names.append(self._formal(index, formal))
+        names = [self._formal(index, formal) for index, formal in enumerate(self.form.formals)]
         return (*names, "plan") if self.form.plan else tuple(names)
 
     def _formal(self, index: int, formal: str) -> str:
