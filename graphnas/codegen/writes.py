@@ -201,7 +201,11 @@ class _Moves:
     def _handed_on(self, name: str, when: Expr | None) -> list[str]:
         """The readers of a value whose results may be its storage, where a condition holds."""
         readers = (self._graph.by_name[reader] for reader in self._graph.readers.get(name, ()))
-        return [reader.name for reader in readers if self._shares(reader) and name in _sources(reader, when)]
+        return [
+            reader.name
+            for reader in readers
+            if self._shares(reader) and not exclude(reader.when, when) and name in _sources(reader, when)
+        ]
 
     def _shares(self, node: Node) -> bool:
         return effects.shares_storage(without_writing(node) if node.name in self._names else node)
