@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from graphnas.ir.closing import close, close_node, follow, substitute
 from graphnas.ir.counting import verdict
 from graphnas.ir.frozen import FrozenDict, remembered
 from graphnas.ir.graph import Formals, Graph
-from graphnas.ir.node import Arg, Choose, Entry, Layer, Node, Param, Ref
+from graphnas.ir.node import Arg, Entry, Layer, Node, Param, Ref
 
 
 def specialize(graph: Graph, arch: Arch) -> Graph:
@@ -206,44 +206,38 @@ def _close_entry(entry: Entry, arch: Arch) -> Entry:
     return entry if _labels(entry).isdisjoint(arch) else replace(entry, config=close(entry.config, arch))
 
 
-Reads = dict[tuple[str, int], set[str]]  # (path, call) of a module call → names of what may be read inside
-
-
-def _reads(nodes: Iterable[Node]) -> Reads:
-    found: Reads = {}
-    arms: dict[str, set[str]] = {}  # an open choice → what its readers may read once it is decided
+def reads_inside(nodes: Iterable[Node]) -> dict[tuple[str, int], set[str]]:
+    """(path, call) of each module call → the names of what its nodes read."""
+    found: dict[tuple[str, int], set[str]] = {}
     for node in nodes:
-        names = {ref.name for ref in node.refs}
-        if not names.isdisjoint(arms):
-            names = names.union(*(arms[name] for name in names if name in arms))
-        if isinstance(node.op, Choose) and node.condition is None:
-            arms[node.name] = names
         for frame in node.scope:
-            found.setdefault((frame.path, frame.call), set()).update(names)
+            found.setdefault((frame.path, frame.call), set()).update(ref.name for ref in node.refs)
     return found
 
 
-@remembered
-def _all_reads(graph: Graph) -> Reads:
-    return _reads(graph.nodes)
-
-
 def _formals(graph: Graph, kept: list[Node], aliases: Mapping[str, Arg]) -> Formals:
-    """The names that live calls still use inside; a name goes with its last reader there, if it ever had one."""
-    before, now = _all_reads(graph), _reads(kept)
-    known = {node.name for node in kept} | {item.name for item in graph.inputs}
+    """The names that values have inside live calls.
 
-    def renamed(names: FrozenDict[Ref, str], call: tuple[str, int]) -> FrozenDict[Ref, str]:
-        if now[call].issuperset([ref.name for ref in names]):
+    That of a decided choice goes over to what it chooses; of several the first stays. A name lasts as long as its value
+    while anything is open, since a decision may yet have it read, and then as long as it is read: so the order of
+    decisions makes no difference.
+    """
+    reads = reads_inside(kept)
+    known = {node.name for node in kept} | {item.name for item in graph.inputs}
+    is_open = any([node.choices for node in kept])
+
+    def renamed(names: FrozenDict[Ref, str], read: Container[str]) -> FrozenDict[Ref, str]:
+        if all([ref.name in read for ref in names]):
             return names
         found: dict[Ref, str] = {}
         for ref, name in names.items():
             new = follow(ref, aliases)
-            if isinstance(new, Ref) and new.name in known and (new.name in now[call] or ref.name not in before[call]):
+            if isinstance(new, Ref) and new.name in read:
                 found.setdefault(new, name)
         return FrozenDict(found)
 
-    return FrozenDict({call: renamed(names, call) for call, names in graph.formals.items() if call in now})
+    live = {call: names for call, names in graph.formals.items() if call in reads}
+    return FrozenDict({call: renamed(names, known if is_open else reads[call]) for call, names in live.items()})
 
 
 def _constraints(graph: Graph, arch: Arch) -> list[Expr]:

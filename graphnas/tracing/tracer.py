@@ -19,6 +19,7 @@ from graphnas.ir.effects import draws, effect, writes_state
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import Arg, Entry, Frame, Layer, Node, Ref, refs_in
+from graphnas.ir.specialize import reads_inside
 from graphnas.tracing.examples import Faces, example, examples, faces
 from graphnas.tracing.initialization import with_starts
 from graphnas.tracing.interface import Interface
@@ -219,12 +220,11 @@ def without_dead_nodes(graph: Graph) -> Graph:
             needed.update(ref.name for ref in node.refs)
             needed.update(node.after)
             kept.append(node)
-    dropped = graph.by_name.keys() - {node.name for node in kept}
-    called = {(frame.path, frame.call) for node in kept for frame in node.scope}
+    reads = reads_inside(kept)
     formals = {
-        call: FrozenDict({ref: name for ref, name in names.items() if ref.name not in dropped})
+        call: FrozenDict({ref: name for ref, name in names.items() if ref.name in reads[call]})
         for call, names in graph.formals.items()
-        if call in called
+        if call in reads
     }
     return replace(graph, nodes=tuple(kept[::-1]), formals=FrozenDict(formals))
 
