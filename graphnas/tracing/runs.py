@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import nn
 
-from graphnas.errors import GraphNASError, TraceError, UnrecordableError
+from graphnas.errors import GraphNASError, TraceError, TraceWarning, UnrecordableError
 from graphnas.ir import targets
+from graphnas.ir.choice import TRAINING, Apply
+from graphnas.ir.node import GUARD, Call
 from graphnas.tracing import patches, sources
 from graphnas.tracing.branches import both_modes, united
 from graphnas.tracing.examples import Faces, numbered
@@ -75,7 +78,22 @@ class Runs:
         evaluation = self._examples(training=False)
         if not any(record.reads_mode for record in evaluation):
             return united(evaluation)
-        return both_modes(united(evaluation), united(self._examples(training=True)))
+        try:
+            training = self._examples(training=True)
+        except TraceError as error:
+            if isinstance(error.__cause__, GraphNASError | None):
+                raise
+            return self._evaluation_alone(united(evaluation), error)
+        return both_modes(united(evaluation), united(training))
+
+    def _evaluation_alone(self, record: Record, error: TraceError) -> Record:
+        """The record of a model that raises in training, as detectors do without targets: it holds in evaluation."""
+        what = " ".join(str(error).partition(". The example inputs")[0].split())
+        warnings.warn(f"in training {what}: the graph holds in evaluation alone", TraceWarning, stacklevel=6)
+        where = f"{record.root.type} raised in training when it was traced"
+        test = Apply("not", (TRAINING,))
+        record.root.items.insert(0, Step(Call(GUARD), (test, where), {}, "guard", 0))
+        return record
 
     def _examples(self, training: bool) -> list[Record]:
         records = []

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
-from graphnas.errors import TraceError
+from graphnas.codegen.build import build
+from graphnas.errors import TraceError, TraceWarning
 from graphnas.ir.choice import Apply
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import GUARD, Call, Device, Ref
@@ -317,3 +318,27 @@ def test_number_that_a_trace_leaves_behind_is_plain() -> None:
 def test_size_given_where_torch_does_not_show_the_call_is_refused(make: Callable[[int], Tensor]) -> None:
     with pytest.raises(TraceError, match="that the tracer cannot see"):
         trace(module(lambda x: x * make(x.shape[0]).sum()), torch.ones(2, 6))
+
+
+class Detector(nn.Module):
+    """Wants targets in training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(6, 3)
+
+    def forward(self, x: Tensor, targets: Tensor | None = None) -> Tensor:
+        if self.training and targets is None:
+            raise ValueError("targets are needed in training")
+        return self.head(x)
+
+
+def test_model_that_raises_in_training_holds_in_evaluation() -> None:
+    model = Detector()
+    with pytest.warns(TraceWarning, match=r"targets are needed in training at .*test_guards\.py:\d+: the graph holds in"):
+        graph = trace(model, torch.randn(2, 6))
+    network = build(graph, model.state_dict())
+    x = torch.randn(3, 6)
+    assert torch.equal(network.eval()(x), model.eval()(x))
+    with pytest.raises(ValueError, match="Detector raised in training when it was traced"):
+        network.train()(x)
