@@ -20,18 +20,16 @@ class Known:
     why: str
 
 
-_OPERATORS = Known(
+_OBJECTS = Known(
     "refused",
-    r"TraceError: torch\._ops\..* is called, which a graph cannot name\n.*",
-    "operators that a library registers itself have no name in a graph, and no module holds them as a whole",
+    "UnrecordableError: a ImageList is given to a torch function, .*",
+    "a module keeps what its first call computes and is kept whole, and it is given objects of the library's own",
 )
 _CACHE = Known(
     "refused", "TraceError: .* returns a DynamicCache, .*", "an object of a library's own is no output of a graph"
 )
 KNOWN: dict[str, Known] = {
-    "torchvision/fasterrcnn_mobilenet_v3_large_320_fpn": _OPERATORS,
-    "torchvision/retinanet_resnet50_fpn": _OPERATORS,
-    "transformers/MixtralForCausalLM": _OPERATORS,
+    "torchvision/fasterrcnn_mobilenet_v3_large_320_fpn": _OBJECTS,
     "transformers/GPT2LMHeadModel with cache": _CACHE,
     "transformers/LlamaForCausalLM": Known(
         "differs",

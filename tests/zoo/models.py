@@ -21,14 +21,14 @@ class Model:
         name: library and network.
         make: builds it, with random weights.
         inputs: batch size → its inputs by name.
-        batches: the one that is traced, and another.
+        batches: the one that is traced, and others.
         exact: traced without telling libraries that they are compiled.
     """
 
     name: str
     make: Callable[[], nn.Module]
     inputs: Inputs
-    batches: tuple[int, int] = (2, 3)
+    batches: tuple[int, ...] = (2, 3)
     exact: bool = False
 
 
@@ -71,7 +71,8 @@ def _detector(name: str) -> Model:
         builder: Callable[..., nn.Module] = getattr(importlib.import_module(models), name)
         return builder(weights=None, weights_backbone=None)
 
-    return Model(f"torchvision/{name}", make, lambda batch: {"images": [*_noise(batch, 3, 96, 96)]})
+    # The loop over images is unrolled: another number of them is refused.
+    return Model(f"torchvision/{name}", make, lambda batch: {"images": [*_noise(batch, 3, 96, 96)]}, batches=(2,))
 
 
 def _timm(name: str, size: int = 224, **settings: Any) -> Model:
@@ -95,6 +96,7 @@ Settings = dict[str, Any]
 _ENCODER: Settings = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 37}
 _BERT: Settings = {"vocab_size": 99, **_ENCODER}
 _LLAMA: Settings = {**_BERT, "num_key_value_heads": 2, "use_cache": False}
+_EVEN: Settings = {"intermediate_size": 40}
 _VIT: Settings = {"image_size": 32, "patch_size": 8, **_ENCODER}
 _GPT2: Settings = {"vocab_size": 99, "n_embd": 32, "n_layer": 2, "n_head": 4}
 _DISTILBERT: Settings = {"vocab_size": 99, "dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 37}
@@ -124,7 +126,8 @@ MODELS = (
     _transformers("LlamaForCausalLM", "LlamaConfig", words(), **_LLAMA),
     _transformers("LlamaForCausalLM", "LlamaConfig", words(), "exact", **_LLAMA),
     _transformers("Qwen2ForCausalLM", "Qwen2Config", words(attention_mask=_padded), **_LLAMA),
-    _transformers("MixtralForCausalLM", "MixtralConfig", words(), num_local_experts=4, **_LLAMA),
+    # Its grouped products want strides of 16 bytes.
+    _transformers("MixtralForCausalLM", "MixtralConfig", words(), "exact", num_local_experts=4, **_LLAMA | _EVEN),
     _transformers(
         "MambaModel", "MambaConfig", words(), vocab_size=99, hidden_size=32, num_hidden_layers=2, use_cache=False
     ),
