@@ -33,10 +33,10 @@ class CausalSelfAttention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    def __init__(self, act_silu):
+    def __init__(self, act):
         super().__init__()
         self.fc = nn.Linear(32, 128)
-        self.act = act_silu
+        self.act = act
         self.proj = nn.Linear(128, 32)
         self.drop = nn.Dropout(p=0.1)
 
@@ -46,12 +46,12 @@ class FeedForward(nn.Module):
 
 
 class Block(nn.Module):
-    def __init__(self, act_silu):
+    def __init__(self, act):
         super().__init__()
         self.ln_1 = nn.LayerNorm((32,))
         self.attn = CausalSelfAttention()
         self.ln_2 = nn.LayerNorm((32,))
-        self.mlp = FeedForward(act_silu)
+        self.mlp = FeedForward(act)
 
     def forward(self, x):
         x = x + self.attn(self.ln_1(x))

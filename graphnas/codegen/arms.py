@@ -6,10 +6,11 @@ import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from graphnas.codegen.body import Body, Line, Writer
+from graphnas.codegen.body import Writer
 from graphnas.codegen.code import Code, Hole, Local, call, concat, separated, text
 from graphnas.codegen.expressions import assignment_code, augmented, keywords, term_code
 from graphnas.codegen.form import Form, Item
+from graphnas.codegen.lines import Body, Line
 from graphnas.codegen.literals import as_name, literal
 from graphnas.codegen.placement import LAZY, Path, Place, arms, is_open, is_open_choice, places
 from graphnas.codegen.variables import Variables

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from graphnas.codegen.code import Code, Local, call, concat, substituted, text
 from graphnas.codegen.expressions import assignment_code, augmented, guard_code, item_code, term_code
 from graphnas.codegen.form import Form, Item
+from graphnas.codegen.lines import Body, Line
 from graphnas.codegen.loops import Loop, find_loop
 from graphnas.codegen.variables import Variables, pattern
 from graphnas.errors import EmitError
@@ -17,22 +18,6 @@ from graphnas.ir.node import ENTER_GRAD_MODE, EXIT_GRAD_MODE, GUARD, Arg
 
 MAX_INLINE = 60  # characters that an expression may take inside another
 MAX_DEPTH = 3  # calls within calls
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line: how far it is indented, in steps, and its code, in which every value has its name."""
-
-    indent: int
-    code: Code
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """A `forward`: its parameters as source, and its lines."""
-
-    parameters: tuple[str, ...]
-    lines: tuple[Line, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +45,16 @@ class Writer:
 
     def body(self) -> Body:
         """The whole `forward`."""
-        parameters = self._parameters()
+        parameters = self.parameters()
         self.block(range(len(self.form.items)))
+        self.finish()
+        return Body(parameters, tuple(self.lines) or (Line(0, text("pass")),))
+
+    def finish(self) -> None:
+        """Writes what comes after the last item."""
         self._leave(())
         if self.form.result is not None and self.form.result != ():
             self.line(concat("return ", self._used(self.result(), len(self.form.items))))
-        return Body(parameters, tuple(self.lines) or (Line(0, text("pass")),))
 
     def result(self) -> Code:
         """What the call returns."""
@@ -125,7 +114,8 @@ class Writer:
             raise EmitError(f"{self.form.where} reads a value before it is computed")
         return self.variables.names[index]
 
-    def _parameters(self) -> tuple[str, ...]:
+    def parameters(self) -> tuple[str, ...]:
+        """The parameters as source; values that the call is given have names from then on."""
         root = self.form.root
         if root is not None:
             return self._root_parameters()
@@ -243,7 +233,9 @@ class Writer:
         first = next((part.index for part in item_code(item).locals), None)
         names = {}
         for path, index in item.results:
-            variable = self.variables.choose(item, None if first is None or len(item.results) > 1 else first, step)
+            variable = self.variables.choose(
+                item, index, None if first is None or len(item.results) > 1 else first, step
+            )
             names[path] = self.variables.give(index, variable, self.last.get(index, step))
         return pattern(names, (), item)
 
@@ -272,7 +264,7 @@ class Writer:
             if self.reads[entry.index] == 0:
                 self.lines.append(Line(self.indent, named))
                 continue
-            name = self.variables.choose(entry.item, first, entry.step)
+            name = self.variables.choose(entry.item, entry.index, first, entry.step)
             self.variables.give(entry.index, name, self.last[entry.index])
             self.lines.append(Line(self.indent, concat(f"{name} = ", named)))
 
@@ -297,6 +289,13 @@ class Writer:
             self.indent += 1
         self.when = when
 
+    def pause(self) -> bool:
+        """Ends what is begun, so that other lines may follow; false inside of a grad mode, which cannot be ended."""
+        self._leave(())
+        self.when = ()
+        self.flush()
+        return not self.indent
+
     def _close_grad_mode(self) -> None:
         self.indent -= 1
         if self.lines and self.lines[-1].code.parts[:1] and self.lines[-1].indent == self.indent:
@@ -316,7 +315,7 @@ class Writer:
         source = term_code(loop.first)
         first = loop.first.index if isinstance(loop.first, Local) else None
         end = step + loop.length - 1
-        name = self.variables.choose(loop.item, first, end)
+        name = self.variables.choose(loop.item, loop.result, first, end)
         before = self._named(source)
         if before.parts != (name,):
             self.lines.append(Line(self.indent, concat(f"{name} = ", before)))

@@ -87,6 +87,26 @@ class Code:
         return (part for part in self.parts if isinstance(part, Local))
 
 
+@dataclass(frozen=True, slots=True)
+class Listing(Code):
+    """A line that builds a container of a list of items.
+
+    Attributes:
+        head, tail: what stands before and behind the items.
+        items: the items.
+    """
+
+    head: str = ""
+    items: tuple[Code, ...] = ()
+    tail: str = ""
+
+
+def listing(head: str, items: Sequence[Code], tail: str) -> Listing:
+    """`head item, item, ... tail`."""
+    whole = concat(head, separated(items), tail, nested=1)
+    return Listing(whole.parts, whole.level, whole.depth, head, tuple(items), tail)
+
+
 def text(value: str, level: int = ATOM) -> Code:
     """A fixed piece of source."""
     return Code((value,), level)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Hashable, Mapping, Sequence
 
-from graphnas.codegen.code import Code, Construction, Hole, Part, call, concat, separated, text
+from graphnas.codegen.code import Code, Construction, Hole, Listing, Part, call, concat, listing, separated, text
 from graphnas.codegen.expressions import term_code
 from graphnas.codegen.form import Literal, Plan
 from graphnas.codegen.literals import as_name, is_identifier, literal, spelled
@@ -72,11 +72,11 @@ class Builder:
             if base == MODULE_DICT:
                 return call(base, [concat("{", pairs, "}")])
             return call(base, [concat("OrderedDict({", pairs, "})")])
-        listed = self.repeated(codes)
-        return call(base, [concat("[", listed, "]")]) if base == MODULE_LIST else call(base, [listed])
+        pieces = self.repeated(codes)
+        return listing(f"{base}([", pieces, "])") if base == MODULE_LIST else listing(f"{base}(", pieces, ")")
 
     @staticmethod
-    def repeated(codes: Sequence[Code]) -> Code:
+    def repeated(codes: Sequence[Code]) -> list[Code]:
         """The items of a container, runs of equal ones as a comprehension."""
         pieces: list[Code] = []
         start = 0
@@ -89,12 +89,12 @@ class Builder:
             else:
                 pieces += codes[start:end]
             start = end
-        return separated(pieces)
+        return pieces
 
     # ------------------------------------------------------------ layers
     def _layer(self, entry: Entry) -> Code:
         owner = self.table.entries[entry.same_as] if entry.same_as else entry
-        name = entry.path.rpartition(".")[2]
+        name = self.table.names.get(entry.path) or entry.path.rpartition(".")[2]
         copies = owner.path in self.writes.layers
         return _LAYERS.of((id(owner), name, copies), (owner,), lambda: self._made_layer(owner, name, copies))
 
@@ -175,6 +175,8 @@ class Builder:
     def _registered(self, child: Entry, name: str, code: Code) -> Code:
         """The line that registers what is built; in a container the name is a number or a key."""
         if is_identifier(name):
+            if isinstance(code, Listing):
+                return listing(f"self.{name} = {code.head}", code.items, code.tail)
             return concat(f"self.{name} = ", code)
         if self.table.base(child.path.rpartition(".")[0]) == PARAMETER_LIST:
             return call("self.append", [code])

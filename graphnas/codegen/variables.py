@@ -23,11 +23,13 @@ class Variables:
         names: number of a value → its name.
         until: name → the last step that reads a value so called.
         chained: names of values that layers or modules returned, or that the call was given as `x`.
+        spare: those of them that were taken since the better ones were in use.
     """
 
     names: dict[int, str] = field(default_factory=dict)
     until: dict[str, int] = field(default_factory=dict)
     chained: set[str] = field(default_factory=set)
+    spare: set[str] = field(default_factory=set)
 
     def give(self, index: int, name: str, until: int) -> str:
         """Calls a value so until a step has run."""
@@ -47,7 +49,7 @@ class Variables:
             name = f"{hint}_{number}"
         return name
 
-    def choose(self, item: Item, first: int | None, step: int) -> str:
+    def choose(self, item: Item, index: int, first: int | None, step: int) -> str:
         """A name for the result of an item.
 
         The value that passes from layer to layer keeps its name, as a person would write it; what a function makes of a
@@ -55,21 +57,26 @@ class Variables:
 
         Args:
             item: what computes the value.
+            index: the number of the value.
             first: the number of the first value that it reads, if any.
             step: when.
         """
         layered = item.kind in ("layer", "module")
         old = self.names.get(first) if first is not None else None
-        if old is not None and self.is_free(old, step) and (not layered or old in self.chained):
+        keeps = old is not None and self.is_free(old, step) and (not layered or old in self.chained)
+        if keeps and old is not None and (not layered or old not in self.spare):
             return old
         if layered:
             for name in _CHAIN[:2]:
                 if self.is_free(name, step):
                     self.chained.add(name)
                     return name
+        if keeps and old is not None:
+            return old
         name = self.fresh(as_name(item.hint or "x"), step)
         if layered:
             self.chained.add(name)
+            self.spare.add(name)
         return name
 
 
