@@ -48,9 +48,9 @@ class FeedForward(nn.Module):
 class Block(nn.Module):
     def __init__(self, act):
         super().__init__()
-        self.ln_1 = nn.LayerNorm((32,))
+        self.ln_1 = nn.LayerNorm(32)
         self.attn = CausalSelfAttention()
-        self.ln_2 = nn.LayerNorm((32,))
+        self.ln_2 = nn.LayerNorm(32)
         self.mlp = FeedForward(act)
 
     def forward(self, x):
@@ -71,7 +71,7 @@ class GPT(nn.Module):
                 Block(nn.SiLU(inplace=True))
             ]
         )
-        self.ln_f = nn.LayerNorm((32,))
+        self.ln_f = nn.LayerNorm(32)
         self.lm_head = nn.Linear(32, 65, bias=False)
         self.lm_head.weight = self.wte.weight
 

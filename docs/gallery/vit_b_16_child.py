@@ -6,10 +6,10 @@ from torch import nn
 class EncoderBlock(nn.Module):
     def __init__(self, activation):
         super().__init__()
-        self.ln_1 = nn.LayerNorm((768,), eps=1e-06)
+        self.ln_1 = nn.LayerNorm(768, eps=1e-06)
         self.self_attention = nn.MultiheadAttention(768, 12, kdim=768, vdim=768, batch_first=True)
         self.dropout = nn.Dropout(p=0.0)
-        self.ln_2 = nn.LayerNorm((768,), eps=1e-06)
+        self.ln_2 = nn.LayerNorm(768, eps=1e-06)
         self.mlp = nn.Sequential(
             nn.Linear(768, 3072), activation, nn.Dropout(p=0.0), nn.Linear(3072, 768),
             nn.Dropout(p=0.0)
@@ -34,7 +34,7 @@ class VisionTransformer(nn.Module):
             *(EncoderBlock(nn.SiLU(inplace=True)) for _ in range(6)), EncoderBlock(nn.GELU()),
             EncoderBlock(nn.SiLU(inplace=True)), EncoderBlock(nn.SiLU(inplace=True))
         )
-        self.ln = nn.LayerNorm((768,), eps=1e-06)
+        self.ln = nn.LayerNorm(768, eps=1e-06)
         self.head = nn.Linear(768, 1000)
 
     def forward(self, x):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+import itertools
+from collections.abc import Hashable, Iterator, Sequence
 from typing import TypeAlias
 
 # What one column holds: variant → the position in its sequence. Each variant's positions rise from column to column.
@@ -30,28 +31,51 @@ def aligned(sequences: Sequence[Sequence[Hashable]]) -> list[Column]:
             if left < len(columns):
                 merged.append(({**columns[left][0], variant: right}, sequence[right]))
             column, position = left + 1, right + 1
-        columns = _side_by_side(merged)
-    return [column for column, _ in columns]
+        columns = [*_ordered(merged, 1)]
+    return [column for column, _ in _ordered(columns, len(columns))]
 
 
-def _side_by_side(columns: Sequence[tuple[Column, Hashable]]) -> list[tuple[Column, Hashable]]:
-    """The columns in an order in which those of different variants follow each other that stand for each other."""
+def likeness(first: Sequence[Hashable], second: Sequence[Hashable]) -> float:
+    """The share of two sequences that is common to both."""
+    return 2 * len(_common([(1, key) for key in first], second)) / max(len(first) + len(second), 1)
+
+
+def _ordered(columns: Sequence[tuple[Column, Hashable]], longest: int) -> Iterator[tuple[Column, Hashable]]:
+    """The columns with those between two that all variants have side by side."""
+    full = max((len(column) for column, _ in columns), default=0)
+    for is_full, group in itertools.groupby(columns, lambda row: len(row[0]) == full):
+        run = list(group)
+        yield from run if is_full else _side_by_side(run, longest)
+
+
+def _side_by_side(columns: Sequence[tuple[Column, Hashable]], longest: int) -> list[tuple[Column, Hashable]]:
+    """The columns in an order in which those of different variants follow each other that stand for each other.
+
+    Args:
+        columns: any two that share a variant keep their order.
+        longest: how many columns of the same variants may follow each other before those of others.
+    """
     waiting = list(columns)
     ordered: list[tuple[Column, Hashable]] = []
+    used: set[int] = set()
     while waiting:
-        used: set[int] = set()
         passed: set[int] = set()
-        rest: list[tuple[Column, Hashable]] = []
-        for column, key in waiting:
+        chosen: frozenset[int] | None = None
+        taken: list[int] = []
+        for place, (column, _) in enumerate(waiting):
             variants = column.keys()
-            continues = bool(ordered) and ordered[-1][0].keys() == variants
-            if not passed & variants and (continues or not used & variants):
-                ordered.append((column, key))
-                used |= variants
-            else:
-                rest.append((column, key))
+            if passed & variants:
                 passed |= variants
-        waiting = rest
+            elif chosen is None and not used & variants:
+                chosen = frozenset(variants)
+                taken.append(place)
+            elif variants == chosen and len(taken) < longest:
+                taken.append(place)
+            else:
+                passed |= variants
+        used = used | chosen if chosen is not None else set()
+        ordered += [waiting[place] for place in taken]
+        waiting = [row for place, row in enumerate(waiting) if place not in taken]
     return ordered
 
 

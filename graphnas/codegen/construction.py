@@ -122,6 +122,8 @@ class Builder:
                 positional = False
                 continue
             value = config[parameter.name]
+            if parameter.name == "normalized_shape" and isinstance(value, tuple) and len(value) == 1:
+                (value,) = value  # as it is written; torch makes the tuple
             required = parameter.default is inspect.Parameter.empty
             positional = positional and required
             default = "" if required else _default_text(parameter.default)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from typing import TypeAlias
 
-from graphnas.codegen.alignment import aligned
+from graphnas.codegen.alignment import likeness
 from graphnas.codegen.code import Listing
 from graphnas.codegen.instance import Instance, structure
 from graphnas.codegen.memory import Memory, Numbers
@@ -48,9 +48,9 @@ def _families(kinds: Sequence[Instance], guards: bool) -> Iterator[tuple[tuple[i
     groups: list[list[int]] = []
     sequences = [_sequence(kind) for kind in kinds]
     for place, sequence in enumerate(sequences):
-        likeness = [max(_likeness(sequences[other], sequence) for other in group) for group in groups]
-        best = max(range(len(groups)), key=likeness.__getitem__, default=-1)
-        if best >= 0 and likeness[best] >= ALIKE:
+        alike = [max(likeness(sequences[other], sequence) for other in group) for group in groups]
+        best = max(range(len(groups)), key=alike.__getitem__, default=-1)
+        if best >= 0 and alike[best] >= ALIKE:
             groups[best].append(place)
         else:
             groups.append([place])
@@ -99,8 +99,3 @@ def _sequence(kind: Instance) -> list[Hashable]:
     for form in kind.forms:
         found += steps(form)
     return found
-
-
-def _likeness(first: Sequence[Hashable], second: Sequence[Hashable]) -> float:
-    common = sum(len(column) == 2 for column in aligned([first, second]))
-    return 2 * common / max(len(first) + len(second), 1)

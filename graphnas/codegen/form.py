@@ -9,6 +9,8 @@ from graphnas.ir.choice import Expr
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.node import Arg
 
+ALIAS = "alias"  # the kind of an item that gives a value a second name
+
 
 @dataclass(frozen=True, slots=True)
 class Literal:
@@ -38,7 +40,7 @@ class Item:
     """A node or an inner call.
 
     Attributes:
-        kind: "layer", "module", "function", "choose" or "join".
+        kind: "layer", "module", "function", "choose", "join" or ALIAS.
         target: the module as it is reached, the function's dotted name, or the label.
         args, kwargs: terms.
         results: which parts of the result are used, and their numbers.

@@ -68,9 +68,8 @@ def template(instances: Sequence[Instance], guards: bool) -> Template | None:
         found = harmonized(forms, guards)
         if found is None:
             return None
-        parameters, passages = found
         orders = [literals(Writer(form, guards).body().lines) for form in forms]
-        bodies.append((parameters, [_moved(passage, orders, starts) for passage in passages]))
+        bodies.append((found.parameters, [_moved(passage, orders, starts) for passage in found.passages]))
         starts = [start + len(order) for start, order in zip(starts, orders, strict=True)]
     blocks = _blocks(init, len(instances))
     written = [(parameters, _blocks(passages, len(instances))) for parameters, passages in bodies]

@@ -6,7 +6,7 @@ import builtins
 import keyword
 from dataclasses import dataclass, field
 
-from graphnas.codegen.form import Item
+from graphnas.codegen.form import ALIAS, Item
 from graphnas.codegen.literals import as_name
 
 _RESERVED = frozenset(
@@ -61,7 +61,7 @@ class Variables:
             first: the number of the first value that it reads, if any.
             step: when.
         """
-        layered = item.kind in ("layer", "module")
+        layered = item.kind in ("layer", "module", ALIAS)
         old = self.names.get(first) if first is not None else None
         keeps = old is not None and self.is_free(old, step) and (not layered or old in self.chained)
         if keeps and old is not None and (not layered or old not in self.spare):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import count
-from typing import Any, TypeAlias
+from typing import Any
 
+from graphnas.codegen.agreement import Agreement, Shared, aliased
 from graphnas.codegen.alignment import Column, aligned
 from graphnas.codegen.body import Writer
 from graphnas.codegen.code import Code, Local
@@ -15,13 +15,11 @@ from graphnas.codegen.expressions import term_code
 from graphnas.codegen.form import Form, Item, Literal
 from graphnas.codegen.instance import structure
 from graphnas.codegen.lines import Line, Passage, literals
-from graphnas.codegen.variables import Variables
 from graphnas.ir.choice import Apply
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.node import Arg, List, Size, Slice
 
-# A value of the variants: the column that computes it and the part of the result, or -1 and a parameter's place.
-Key: TypeAlias = tuple[int, tuple[int | str, ...]]
+MAX_ALIASES = 3  # values that are given a second name, so that variants can call them alike
 
 
 def steps(form: Form) -> list[Hashable]:
@@ -90,118 +88,53 @@ def _numbered(tree: Arg, numbers: Any) -> Any:
     return tree
 
 
-# ---------------------------------------------------------------- names
-@dataclass
-class Agreement:
-    """What the variants' values are called together.
+# ---------------------------------------------------------------- lines
+@dataclass(frozen=True, slots=True)
+class Harmony:
+    """Variants of a call written together.
 
     Attributes:
-        keys: variant → number of a value there → the value.
-        last: variant → value → the last step that reads it there.
-        steps: variant → column → the step there.
-        partners: value → the values that the variants read in its place, itself first; they should have one name.
-        names: value → its name.
-        owners: name → the values that are called so.
-        hints: value → what it may be called.
+        parameters: of the `forward`, as source.
+        passages: the lines of all; those of one variant, read alone, are a `forward` of its form.
+        columns: the items of all, side by side.
+        codes: variant → what each of its items computes, and its result.
+        agreement: what the values are called.
+        is_split: variants do the same in one place, in other words.
     """
 
-    keys: list[dict[int, Key]] = field(default_factory=list)
-    last: list[dict[Key, int]] = field(default_factory=list)
-    steps: list[dict[int, int]] = field(default_factory=list)
-    partners: dict[Key, set[Key]] = field(default_factory=lambda: defaultdict(set))
-    names: dict[Key, str] = field(default_factory=dict)
-    owners: dict[str, list[Key]] = field(default_factory=lambda: defaultdict(list))
-    hints: dict[Key, str] = field(default_factory=dict)
+    parameters: tuple[str, ...]
+    passages: tuple[Passage, ...]
+    columns: Sequence[Column]
+    codes: Sequence[Sequence[Code]]
+    agreement: Agreement
+    is_split: bool
 
-    def add(self, form: Form, last: dict[int, int], columns: Sequence[Column]) -> None:
-        """Takes in a variant."""
-        variant = len(self.keys)
-        places = {column[variant]: number for number, column in enumerate(columns) if variant in column}
-        keys: dict[int, Key] = {index: (-1, (index,)) for index in range(len(form.formals))}
-        for step, item in enumerate(form.items):
-            found = {index: (places[step], path) for path, index in item.results}
-            self.hints |= dict.fromkeys(found.values(), item.hint)
-            keys |= found
-        self.keys.append(keys)
-        self.last.append({key: last.get(index, -1) for index, key in keys.items()})
-        self.steps.append({column: step for step, column in places.items()})
-
-    def join(self, codes: Sequence[tuple[int, Code]]) -> None:
-        """Makes partners of what variants read in one column."""
-        reads = [[self.keys[variant][local.index] for local in code.locals] for variant, code in codes]
-        for keys in zip(*reads, strict=True) if len({*map(len, reads)}) == 1 else ():
-            if len({*keys}) == 1:
-                continue
-            group: set[Key] = set().union(*(self.partners[key] or {key} for key in keys))
-            for key in group:
-                self.partners[key] = group
-
-    def is_free(self, name: str, key: Key) -> bool:
-        """Whether no variant needs another value that is called so once a value is computed."""
-        group = self.partners.get(key) or {key}
-        for last, steps in zip(self.last, self.steps, strict=True):
-            for member in group & last.keys():
-                step = steps.get(member[0], -1)
-                for owner in self.owners[name]:
-                    if owner[0] < member[0] and last.get(owner, -1) > step:
-                        return False
-        return True
-
-    def agreed(self, key: Key) -> str | None:
-        """What a value or a partner of it is called."""
-        known = (self.names.get(member) for member in (key, *sorted(self.partners.get(key, ()), key=repr)))
-        return next((name for name in known if name is not None), None)
-
-    def hint(self, key: Key) -> str:
-        """What a value may be called: `conv2` where it stands for the value of either `conv2` or `conv2_wide`."""
-        own = self.hints.get(key, "")
-        hints = [self.hints.get(member, "") for member in self.partners.get(key, ())]
-        return min((hint for hint in hints if hint and own.startswith(f"{hint}_")), key=len, default=own)
-
-    def give(self, key: Key, name: str) -> None:
-        """Calls a value so."""
-        if self.names.setdefault(key, name) == name and key not in self.owners[name]:
-            self.owners[name].append(key)
+    @property
+    def length(self) -> int:
+        """How many lines there are."""
+        return sum(len(passage.lines) for passage in self.passages)
 
 
-class Shared(Variables):
-    """The variables of one variant, called as in the others where that is possible."""
-
-    def __init__(self, agreement: Agreement, variant: int) -> None:
-        super().__init__()
-        self._agreement, self._keys = agreement, agreement.keys[variant]
-        self._asked: Key | None = None
-
-    def choose(self, item: Item, index: int, first: int | None, step: int) -> str:
-        """A name for the result of an item."""
-        self._asked = self._keys[index]
-        name = self._agreement.agreed(self._asked)
-        if name is not None and super().is_free(name, step):
-            if item.kind in ("layer", "module"):
-                self.chained.add(name)
-            return name
-        return super().choose(replace(item, hint=self._agreement.hint(self._asked)), index, first, step)
-
-    def is_free(self, name: str, step: int) -> bool:
-        """Whether nobody needs what is called so, neither here nor in the other variants."""
-        return super().is_free(name, step) and (self._asked is None or self._agreement.is_free(name, self._asked))
-
-    def give(self, index: int, name: str, until: int) -> str:
-        """Calls a value so until a step has run."""
-        self._agreement.give(self._keys[index], name)
-        return super().give(index, name, until)
-
-
-# ---------------------------------------------------------------- lines
-def harmonized(forms: Sequence[Form], guards: bool) -> tuple[tuple[str, ...], list[Passage]] | None:
-    """The parameters and the lines of all variants; None where they cannot stand in one `forward`.
-
-    The lines of a variant, read alone, are a `forward` of its form.
+def harmonized(forms: Sequence[Form], guards: bool) -> Harmony | None:
+    """The variants of a call written together; None where they cannot stand in one `forward`.
 
     Args:
         forms: marked.
         guards: whether the file checks the conditions under which the graph was traced.
     """
+    found = _harmonized(forms, guards)
+    for _ in range(MAX_ALIASES):
+        if found is None or not found.is_split:
+            break
+        more = aliased(forms, found.columns, found.codes, found.agreement)
+        other = _harmonized(more, guards) if more is not None else None
+        if more is None or other is None or (other.length, other.is_split) >= (found.length, found.is_split):
+            break
+        forms, found = more, other
+    return found
+
+
+def _harmonized(forms: Sequence[Form], guards: bool) -> Harmony | None:
     if any(form.root or form.plan or form.asked or form.later for form in forms):
         return None
     columns = aligned([steps(form) for form in forms])
@@ -216,33 +149,35 @@ def harmonized(forms: Sequence[Form], guards: bool) -> tuple[tuple[str, ...], li
     if len({*parameters}) > 1:
         return None
     passages: list[Passage] = []
-    start = 0
-    while start < len(columns):
-        variants = columns[start].keys()
-        end = start
-        while end < len(columns) and columns[end].keys() == variants:
-            end += 1
+    is_split = False
+    everyone: Sequence[int] = range(len(forms))
+    for variants, numbers in [*_segments(columns), (everyone, everyone[:0])]:
         written: dict[int, tuple[Line, ...]] = {}
-        is_last = end == len(columns) and len(variants) == len(forms)
         for variant in variants:
             voice = voices[variant]
             before = len(voice.lines)
-            voice.block([column[variant] for column in columns[start:end]])
-            if is_last:
+            voice.block([columns[number][variant] for number in numbers])
+            if not numbers:
                 voice.finish()
-            elif not voice.pause():
+            elif (len(variants) < len(forms) or numbers[-1] < len(columns) - 1) and not voice.pause():
                 return None
             written[variant] = tuple(voice.lines[before:])
-        passages += _passages(written)
+        found = _passages(written)
+        is_split |= len(found) > 1
+        passages += found
+    codes = [[*voice.codes, term_code(voice.form.result)] for voice in voices]
+    return Harmony(parameters[0], tuple(passages), columns, codes, agreement, is_split)
+
+
+def _segments(columns: Sequence[Column]) -> Iterator[tuple[Sequence[int], Sequence[int]]]:
+    """Variants, and the columns in a row that just these have."""
+    start = 0
+    while start < len(columns):
+        end = start
+        while end < len(columns) and columns[end].keys() == columns[start].keys():
+            end += 1
+        yield tuple(columns[start]), range(start, end)
         start = end
-    if not columns or len(variants) < len(forms):
-        written = {}
-        for variant, voice in enumerate(voices):
-            before = len(voice.lines)
-            voice.finish()
-            written[variant] = tuple(voice.lines[before:])
-        passages += _passages(written)
-    return parameters[0], passages
 
 
 def _agree(agreement: Agreement, voices: Sequence[Writer], columns: Sequence[Column]) -> None:

@@ -75,7 +75,7 @@ class Residual(nn.Module):
 
 def test_shortcut_that_some_have_is_asked_for() -> None:
     source = source_of(lambda: Net(Residual(True), Residual(), Residual(width=4), Residual(True)), 2)
-    assert "nn.LayerNorm((8,))) if shortcut else None" in source
+    assert "nn.LayerNorm(8)) if shortcut else None" in source
     assert "if self.shortcut is not None:\n            x = self.shortcut(x)" in source
 
 
