@@ -35,7 +35,7 @@ ROWS: list[tuple[str, Callable[[], nn.Module], Tensor, type[nn.Module], int, int
 # The most lines and classes of further networks, which are narrow.
 NARROW_ROWS = {
     "vgg16": (45, 1),
-    "densenet121": (230, 4),
+    "densenet121": (80, 4),
     "convnext_tiny": (75, 3),
     "efficientnet_b0": (95, 3),
     "regnet_y_400mf": (85, 3),

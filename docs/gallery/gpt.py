@@ -64,7 +64,7 @@ class GPT(nn.Module):
         self.wte = nn.Embedding(65, 32)
         self.wpe = nn.Embedding(32, 32)
         self.drop = nn.Dropout(p=0.1)
-        self.h = nn.ModuleList([*(Block() for _ in range(6))])
+        self.h = nn.ModuleList(Block() for _ in range(6))
         self.ln_f = nn.LayerNorm(32)
         self.lm_head = nn.Linear(32, 65, bias=False)
         self.lm_head.weight = self.wte.weight

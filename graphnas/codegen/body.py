@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from graphnas.codegen.code import Code, Local, call, concat, substituted, text
 from graphnas.codegen.expressions import assignment_code, augmented, guard_code, item_code, term_code
-from graphnas.codegen.form import Form, Item
+from graphnas.codegen.form import COLLECT, Form, Item
 from graphnas.codegen.lines import Body, Line
 from graphnas.codegen.loops import Loop, find_loop
 from graphnas.codegen.variables import Variables, pattern
@@ -184,6 +184,8 @@ class Writer:
         elif item.target == GUARD:
             if self.guards:
                 self.line(self._used(code, step))
+        elif item.kind == COLLECT:
+            self._collect(step, item)
         elif assignment_code(item) is not None:
             self.line(self._used(code, step))
         else:
@@ -309,6 +311,17 @@ class Writer:
     def is_placed(self, step: int) -> bool:
         """Whether an item is computed only when it is asked for."""
         return False
+
+    def _collect(self, step: int, item: Item) -> None:
+        """Writes a loop that gathers in a list what the modules of a container return."""
+        assert item.container is not None  # an item of this kind has one
+        index, container = item.results[0][1], item.container[0]
+        self.line(concat(name := self.variables.fresh(item.hint, step), " = ", term_code(item.args[0])))
+        self.variables.give(index, name, self.last.get(index, step))
+        element = self.variables.fresh("layer" if "layer" in container else "block", step)
+        self.line(text(f"for {element} in {container}:"))
+        made = item_code(replace(item, kind="function", args=(Local(index), *item.args[1:])))
+        self.lines.append(Line(self.indent + 1, self._named(concat(f"{name}.append({element}(", made, "))"))))
 
     def _write_loop(self, loop: Loop, step: int) -> None:
         self.flush()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from graphnas.codegen.branches import ITEMS, Block, Written, constructed, told_apart
-from graphnas.codegen.code import Code, Construction, Hole, Part
+from graphnas.codegen.code import PLACE, Code, Construction, Hole, Part
 from graphnas.codegen.column import Column
 from graphnas.codegen.conditions import Conditions
 from graphnas.codegen.instance import Instance
@@ -131,7 +131,7 @@ class Unifier:
 
     def _new(self, column: Column) -> str:
         hints = column.first.hints
-        taken = {*self._parameters, ITEMS} if self._template is not None else self._parameters
+        taken = {*self._parameters, ITEMS, PLACE}
         name = next((hint for hint in hints if hint not in taken), None)
         number = 2
         while name is None:
@@ -247,19 +247,27 @@ class Unifier:
                 case Hole():
                     text, hole = next(texts)
                     written += self._argument(written, hole, text)
-                case Construction(group=group, arguments=arguments):
-                    made = f"{self._classes[group].name}("
-                    for name, _ in arguments:
-                        text, hole = next(texts)
-                        default = self._classes[group].parameters[name]
-                        shown = Hole(
-                            hole.text, argument=True, keyword="" if default is None else name, default=default or ""
-                        )
-                        made += self._argument(made, shown, text)
-                    written += f"{made})"
+                case Construction():
+                    written += self._construction(part, texts)
                 case _:
                     written += str(part)
         return written
+
+    def _construction(self, part: Construction, texts: _Texts) -> str:
+        """What builds an instance of a class."""
+        known = self._classes[part.group]
+        shown = [next(texts) for _ in (*part.arguments, *part.steps)]
+        rises = {name: hole.text if text is None else text
+                 for (name, _), (text, hole) in zip(part.steps, shown[len(part.arguments) :])}  # fmt: skip
+        made = f"{known.name}("
+        for (name, _), (text, hole) in zip(part.arguments, shown):
+            default = known.parameters[name]
+            if name in rises:
+                step = PLACE if rises[name] == "1" else f"{rises[name]} * {PLACE}"
+                text = f"{hole.text if text is None else text} + {step}"
+            own = Hole(hole.text, argument=True, keyword="" if default is None else name, default=default or "")
+            made += self._argument(made, own, text)
+        return f"{made})"
 
     @staticmethod
     def _argument(before: str, hole: Hole, text: str | None) -> str:

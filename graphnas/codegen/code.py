@@ -48,11 +48,17 @@ class Hole:
 
 @dataclass(frozen=True, slots=True)
 class Construction:
-    """Builds an instance of an emitted class: the class's number, and its arguments by name."""
+    """Builds an instance of an emitted class: the class's number, and its arguments by name.
+
+    In a loop over places an argument that has a step is `argument + step * place`.
+    """
 
     group: int
     arguments: tuple[tuple[str, Hole], ...]
+    steps: tuple[tuple[str, Hole], ...] = ()
 
+
+PLACE = "place"  # what counts in a loop over constructions
 
 Part: TypeAlias = str | Local | Hole | Construction
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from graphnas.codegen.code import Hole
 
 # What the shape of a window is told by: it is no multiple of a number of channels, though it may look so.
-_WINDOW = frozenset(("kernel_size", "stride", "padding", "dilation", "output_padding"))
+_WINDOW = frozenset(("kernel_size", "stride", "padding", "dilation", "output_padding", "depth"))
 
 _GIVEN = ("in_channels", "in_features")
 _BUILT = re.compile(r"(nn\.\w+)\((.*)\)")
@@ -53,6 +53,8 @@ class Column:
 
     def fits(self, other: Column) -> bool:
         """Whether one argument can stand for both: they are equal where both are, and that is no chance."""
+        if "depth" in (self.first.hints[0], other.first.hints[0]) and self.first.hints[0] != other.first.hints[0]:
+            return False
         if self.is_whole and other.is_whole:
             return self.texts == other.texts
         if self.is_window != other.is_window:

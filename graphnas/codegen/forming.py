@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from graphnas.codegen.code import Local
+from graphnas.codegen.collecting import collected
 from graphnas.codegen.form import Form, Item, Root
 from graphnas.codegen.keys import Keys
 from graphnas.codegen.layout import Conditions, Layout, Region, conditions, when_of
@@ -71,7 +72,7 @@ class _Scope(Terms):
             self.items.append(made if self.layout.demands is None else self.order.placed(item, made, len(self.items)))
         self.order.check_effects()
         self.where = f"the result of {where}"
-        return Form(
+        form = Form(
             formals,
             tuple(self.items),
             self._result(),
@@ -83,6 +84,7 @@ class _Scope(Terms):
             tuple(self.order.certain),
             where,
         )
+        return form if self.layout.demands is not None else collected(form)
 
     def _formals(self) -> tuple[list[Ref], tuple[str, ...]]:
         """The call's inputs, and what they are called."""

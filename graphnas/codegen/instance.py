@@ -17,8 +17,8 @@ def structure(parts: Iterable[Part]) -> Iterator[object]:
         match part:
             case Hole(keyword=keyword, argument=argument, fresh=fresh):
                 yield keyword, argument, fresh
-            case Construction(group=group, arguments=arguments):
-                yield group, tuple([name for name, _ in arguments])
+            case Construction(group=group, arguments=arguments, steps=steps):
+                yield group, tuple([name for name, _ in arguments]), tuple([name for name, _ in steps])
             case _:
                 yield part
 
@@ -30,7 +30,7 @@ def holes(codes: Iterable[Code]) -> Iterator[Hole]:
             if isinstance(part, Hole):
                 yield part
             elif isinstance(part, Construction):
-                yield from (hole for _, hole in part.arguments)
+                yield from (hole for _, hole in (*part.arguments, *part.steps))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from graphnas.codegen.alignment import Column, aligned
 from graphnas.codegen.body import Writer
 from graphnas.codegen.code import Code, Local
 from graphnas.codegen.expressions import term_code
-from graphnas.codegen.form import Form, Item, Literal
+from graphnas.codegen.form import COLLECT, Form, Item, Literal
 from graphnas.codegen.instance import structure
 from graphnas.codegen.lines import Line, Passage, literals
 from graphnas.ir.choice import Apply
@@ -31,7 +31,8 @@ def _step(item: Item) -> Hashable:
     terms = item.args, item.kwargs, item.when
     results = tuple([path for path, _ in item.results])
     kind = "call" if item.kind in ("layer", "module") else item.kind
-    return kind, item.target, _bare(terms), results, item.plan, item.options, item.take, item.merge
+    container = item.container[0] if item.kind == COLLECT and item.container is not None else ""
+    return kind, item.target, container, _bare(terms), results, item.plan, item.options, item.take, item.merge
 
 
 def _bare(tree: Any) -> Any:
