@@ -16,9 +16,8 @@ class BertEmbeddings(nn.Module):
 
     def forward(self, input_ids, token_type_ids):
         arange = torch.arange(input_ids.shape[1], device=input_ids.device)
-        input_ids = self.word_embeddings(input_ids) + self.token_type_embeddings(token_type_ids)
-        x = self.dropout(self.LayerNorm(input_ids + self.position_embeddings(arange)))
-        return x
+        x = self.word_embeddings(input_ids) + self.token_type_embeddings(token_type_ids)
+        return self.dropout(self.LayerNorm(x + self.position_embeddings(arange)))
 
 
 class BertSelfAttention(nn.Module):
@@ -30,26 +29,25 @@ class BertSelfAttention(nn.Module):
         self.dropout = nn.Dropout(p=0.1)
 
     def forward(self, hidden_states, mask):
-        x = self.query(hidden_states)
-        x = x.view(
+        query = self.query(hidden_states)
+        query = query.view(
             (hidden_states.shape[0], hidden_states.shape[1], 12, hidden_states.shape[2] // 12)
         )
-        x = x.transpose(1, 2)
-        out = self.key(hidden_states)
-        out = out.view(
+        query = query.transpose(1, 2)
+        key = self.key(hidden_states)
+        key = key.view(
             (hidden_states.shape[0], hidden_states.shape[1], 12, hidden_states.shape[2] // 12)
         )
-        out = out.transpose(1, 2)
+        key = key.transpose(1, 2)
         value = self.value(hidden_states)
         value = value.view(
             (hidden_states.shape[0], hidden_states.shape[1], 12, hidden_states.shape[2] // 12)
         )
         value = value.transpose(1, 2)
-        x = x @ out.transpose(-1, -2) / math.sqrt(hidden_states.shape[2] // 12)
-        x = self.dropout(torch.softmax(x + mask, dim=-1)) @ value
+        query = query @ key.transpose(-1, -2) / math.sqrt(hidden_states.shape[2] // 12)
+        x = self.dropout(torch.softmax(query + mask, dim=-1)) @ value
         x = x.transpose(1, 2)
-        x = x.reshape(hidden_states.shape[0], hidden_states.shape[1], hidden_states.shape[2])
-        return x
+        return x.reshape(hidden_states.shape[0], hidden_states.shape[1], hidden_states.shape[2])
 
 
 class BertSelfOutput(nn.Module):

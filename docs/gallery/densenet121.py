@@ -27,8 +27,7 @@ class Transition(nn.Sequential):
         self.pool = nn.AvgPool2d(2, stride=2)
 
     def forward(self, input):
-        x = self[3](self[2](self[1](self[0](input))))
-        return x
+        return self[3](self[2](self[1](self[0](input))))
 
 
 class DenseBlock(nn.Module):

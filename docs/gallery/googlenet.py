@@ -37,11 +37,11 @@ class Inception(nn.Module):
         )
 
     def forward(self, x):
-        out = self.branch1(x)
+        branch1 = self.branch1(x)
         branch2 = self.branch2(x)
         branch3 = self.branch3(x)
         x = self.branch4(x)
-        return torch.cat([out, branch2, branch3, x], 1)
+        return torch.cat([branch1, branch2, branch3, x], 1)
 
 
 class GoogLeNet(nn.Module):

@@ -41,8 +41,7 @@ class FeedForward(nn.Module):
         self.drop = nn.Dropout(p=0.1)
 
     def forward(self, x):
-        x = self.drop(self.proj(self.act(self.fc(x))))
-        return x
+        return self.drop(self.proj(self.act(self.fc(x))))
 
 
 class Block(nn.Module):

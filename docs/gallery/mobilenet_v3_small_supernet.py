@@ -229,8 +229,7 @@ class MobileNetV3(nn.Module):
         self.classifier = Classifier()
 
     def forward(self, x, *, plan):
-        x = self.classifier(self.avgpool(self.features(x, plan)).flatten(1), plan)
-        return x
+        return self.classifier(self.avgpool(self.features(x, plan)).flatten(1), plan)
 
 
 def build() -> nn.Module:

@@ -66,8 +66,7 @@ class RegNet(nn.Module):
         self.fc = nn.Linear(220, 10)
 
     def forward(self, x):
-        x = self.fc(self.trunk(self.stem(x)).mean((2, 3)))
-        return x
+        return self.fc(self.trunk(self.stem(x)).mean((2, 3)))
 
 
 def build() -> nn.Module:

@@ -157,8 +157,7 @@ class ResNet(nn.Module):
             plan["relu"], {"original": lambda: self.relu(out), "silu": lambda: self.relu_silu(out)}
         )
         layer3 = self.layer3(self.layer2(self.layer1(self.maxpool(relu_choice), plan), plan), plan)
-        fc = self.fc(self.avgpool(self.layer4(layer3, plan)).flatten(1))
-        return fc
+        return self.fc(self.avgpool(self.layer4(layer3, plan)).flatten(1))
 
 
 def build() -> nn.Module:

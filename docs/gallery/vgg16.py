@@ -27,8 +27,7 @@ class VGG(nn.Module):
         )
 
     def forward(self, x):
-        x = self.classifier(self.avgpool(self.features(x)).flatten(1))
-        return x
+        return self.classifier(self.avgpool(self.features(x)).flatten(1))
 
 
 def build() -> nn.Module:

@@ -38,8 +38,8 @@ class VisionTransformer(nn.Module):
         self.head = nn.Linear(768, 1000)
 
     def forward(self, x):
-        transpose = self.conv_proj(x).flatten(2).transpose(1, 2)
-        x = torch.cat([self.class_token.expand(x.shape[0], -1, -1), transpose], dim=1)
+        out = self.conv_proj(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.class_token.expand(x.shape[0], -1, -1), out], dim=1)
         x = self.ln(self.blocks(self.dropout(x + self.pos_embedding)))
         return self.head(x[:, 0])
 

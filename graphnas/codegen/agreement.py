@@ -95,8 +95,8 @@ class Agreement:
 class Shared(Variables):
     """The variables of one variant, called as in the others where that is possible."""
 
-    def __init__(self, agreement: Agreement, variant: int) -> None:
-        super().__init__()
+    def __init__(self, agreement: Agreement, variant: int, branched: frozenset[int]) -> None:
+        super().__init__(branched=branched)
         self._agreement, self._keys = agreement, agreement.keys[variant]
         self._asked: Key | None = None
 

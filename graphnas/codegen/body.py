@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from graphnas.codegen.code import Code, Local, call, concat, substituted, text
-from graphnas.codegen.expressions import assignment_code, augmented, guard_code, item_code, term_code
+from graphnas.codegen.expressions import assignment_code, augmented, guard_code, is_opposite, item_code, term_code
 from graphnas.codegen.form import COLLECT, Form, Item
 from graphnas.codegen.lines import Body, Line
 from graphnas.codegen.loops import Loop, find_loop
-from graphnas.codegen.variables import Variables, pattern
+from graphnas.codegen.variables import Variables, branched, pattern
 from graphnas.errors import EmitError
-from graphnas.ir.choice import Apply, Training
+from graphnas.ir.choice import Apply
 from graphnas.ir.node import ENTER_GRAD_MODE, EXIT_GRAD_MODE, GUARD, Arg
 
 MAX_INLINE = 60  # characters that an expression may take inside another
@@ -36,7 +36,7 @@ class Writer:
     def __init__(self, form: Form, guards: bool) -> None:
         self.form, self.guards = form, guards
         self.lines: list[Line] = []
-        self.variables = Variables()
+        self.variables = Variables(branched=branched(form))
         self.pending: list[Pending] = []
         self.indent = 0
         self.when: tuple[Arg, ...] = ()
@@ -202,7 +202,9 @@ class Writer:
                 self.flush()
             used = self._used(code, step)
             self.pending.append(Pending(index, item, used, step))
-            if self.reads[index] != 1 or used.width > MAX_INLINE or used.depth > MAX_DEPTH or item.writes:
+            more = self.last.get(index) == len(self.form.items)  # `return` takes as much as a line does
+            wide = used.width > MAX_INLINE + 30 * more or used.depth > MAX_DEPTH + more
+            if self.reads[index] != 1 or wide or item.writes:
                 self.flush()
             return
         used = self._used(code, step)
@@ -261,12 +263,16 @@ class Writer:
         """Assigns the values that are pending."""
         waiting, self.pending = self.pending, []
         for entry in waiting:
-            first = next((part.index for part in entry.code.locals), None)
+            item, first = entry.item, next((part.index for part in entry.code.locals), None)
+            given = item.args[0] if item.args else None
+            inside = isinstance(given, Local) and given.index not in self.variables.names and item.kind == "function"
+            if inside and any("self." in part for part in entry.code.parts if isinstance(part, str)):
+                item, first = replace(item, kind="layer"), None  # it passes on what a layer in it returned
             named = self._named(entry.code)
             if self.reads[entry.index] == 0:
                 self.lines.append(Line(self.indent, named))
                 continue
-            name = self.variables.choose(entry.item, entry.index, first, entry.step)
+            name = self.variables.choose(item, entry.index, first, entry.step)
             self.variables.give(entry.index, name, self.last[entry.index])
             self.lines.append(Line(self.indent, concat(f"{name} = ", named)))
 
@@ -284,7 +290,7 @@ class Writer:
             test = when[0]
             for condition in when[1:]:
                 test = Apply("and", (test, condition))
-            opposite = self.when and _is_opposite(self.when, when)
+            opposite = self.when and is_opposite(self.when, when)
             self.lines.append(
                 Line(self.indent, text("else:") if opposite else self._named(concat("if ", term_code(test), ":")))
             )
@@ -339,11 +345,3 @@ class Writer:
         self.lines.append(Line(self.indent, text(f"for {element} in {loop.container}:")))
         self.lines.append(Line(self.indent + 1, concat(f"{name} = ", call(element, arguments + plan))))
         self.variables.give(loop.result, name, self.last.get(loop.result, end))
-
-
-def _is_opposite(first: tuple[Arg, ...], second: tuple[Arg, ...]) -> bool:
-    if len(first) != 1 or len(second) != 1:
-        return False
-    return second[0] == Apply("not", (first[0],)) or (
-        first[0] == Apply("not", (second[0],)) and isinstance(second[0], Training)
-    )

@@ -257,3 +257,12 @@ def augmented(item: Item) -> str:
         return ""
     stem = name[3:-2]
     return "**=" if stem == "pow" else f"{BINARY[stem][0]}=" if stem in BINARY else ""
+
+
+def is_opposite(first: tuple[Arg, ...], second: tuple[Arg, ...]) -> bool:
+    """Whether the second conditions hold where the first do not."""
+    if len(first) != 1 or len(second) != 1:
+        return False
+    return second[0] == Apply("not", (first[0],)) or (
+        first[0] == Apply("not", (second[0],)) and isinstance(second[0], Training)
+    )
