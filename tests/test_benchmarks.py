@@ -12,7 +12,7 @@ from benchmarks import __main__ as runner
 from benchmarks import compile as compiling
 from benchmarks import forward, readability, soundness, starts
 from benchmarks.measuring import interleaved, ratios, spread
-from benchmarks.networks import NETWORKS
+from benchmarks.networks import HAND_WRITTEN, NETWORKS
 from benchmarks.report import Report, page
 
 
@@ -62,6 +62,7 @@ def test_benchmarks_run_on_little(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     small = {"vit_small": NETWORKS["vit_small"]}
     monkeypatch.setattr(readability, "NETWORKS", small)
     monkeypatch.setattr(readability, "ARCHS", 2)
+    monkeypatch.setattr(readability, "HAND_WRITTEN", {"unet": HAND_WRITTEN["unet"]})
     monkeypatch.setattr(forward, "NETWORKS", small)
     monkeypatch.setattr(forward, "ROUNDS", 3)
     monkeypatch.setattr(soundness, "ROWS", {"encoder": soundness.ROWS["encoder"]})

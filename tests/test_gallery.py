@@ -15,6 +15,7 @@ from graphnas.ir.specialize import specialize
 from graphnas.mutations.mutate import mutate
 from graphnas.mutations.swap import Swap
 from graphnas.tracing.tracer import trace
+from tests.laws.networks import NARROW, Network
 from tests.models.gpt import GPT
 from tests.models.mobilenet_v3 import mobilenet_v3_small
 from tests.models.resnet import resnet18, resnet50
@@ -30,6 +31,31 @@ ROWS: list[tuple[str, Callable[[], nn.Module], Tensor, type[nn.Module], int, int
     ("vit_b_16", lambda: vit_b_16(32), IMAGE, nn.GELU, 100, 4),
     ("gpt", lambda: GPT(depth=6), torch.zeros(2, 7, dtype=torch.long), nn.GELU, 120, 5),
 ]
+
+# The most lines and classes of further networks, which are narrow.
+NARROW_ROWS = {
+    "vgg16": (45, 1),
+    "densenet121": (80, 4),
+    "convnext_tiny": (75, 3),
+    "efficientnet_b0": (95, 3),
+    "regnet_y_400mf": (85, 3),
+    "googlenet": (90, 3),
+    "unet": (60, 3),
+    "mixer_b_16": (50, 3),
+    "bert_base": (130, 7),
+}
+
+
+@pytest.mark.parametrize("network", NARROW, ids=repr)
+def test_gallery_of_narrow_networks_is_up_to_date_and_readable(
+    network: Network, golden: Callable[[Path, str], None]
+) -> None:
+    text = emit(trace(network.model(), network.example(*network.traced)))
+    golden(GALLERY / f"{network.name}.py", text)
+    lines, classes = NARROW_ROWS[network.name]
+    assert text.count("\n") <= lines
+    assert text.count("\nclass ") <= classes
+    assert max(map(len, text.splitlines())) <= 99
 
 
 @pytest.mark.parametrize(

@@ -41,16 +41,15 @@ class FeedForward(nn.Module):
         self.drop = nn.Dropout(p=0.1)
 
     def forward(self, x):
-        x = self.drop(self.proj(self.act(self.fc(x))))
-        return x
+        return self.drop(self.proj(self.act(self.fc(x))))
 
 
 class Block(nn.Module):
     def __init__(self):
         super().__init__()
-        self.ln_1 = nn.LayerNorm((32,))
+        self.ln_1 = nn.LayerNorm(32)
         self.attn = CausalSelfAttention()
-        self.ln_2 = nn.LayerNorm((32,))
+        self.ln_2 = nn.LayerNorm(32)
         self.mlp = FeedForward()
 
     def forward(self, x):
@@ -64,8 +63,8 @@ class GPT(nn.Module):
         self.wte = nn.Embedding(65, 32)
         self.wpe = nn.Embedding(32, 32)
         self.drop = nn.Dropout(p=0.1)
-        self.h = nn.ModuleList([*(Block() for _ in range(6))])
-        self.ln_f = nn.LayerNorm((32,))
+        self.h = nn.ModuleList(Block() for _ in range(6))
+        self.ln_f = nn.LayerNorm(32)
         self.lm_head = nn.Linear(32, 65, bias=False)
         self.lm_head.weight = self.wte.weight
 

@@ -33,25 +33,24 @@ class CausalSelfAttention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    def __init__(self, act_silu):
+    def __init__(self, act):
         super().__init__()
         self.fc = nn.Linear(32, 128)
-        self.act = act_silu
+        self.act = act
         self.proj = nn.Linear(128, 32)
         self.drop = nn.Dropout(p=0.1)
 
     def forward(self, x):
-        x = self.drop(self.proj(self.act(self.fc(x))))
-        return x
+        return self.drop(self.proj(self.act(self.fc(x))))
 
 
 class Block(nn.Module):
-    def __init__(self, act_silu):
+    def __init__(self, act):
         super().__init__()
-        self.ln_1 = nn.LayerNorm((32,))
+        self.ln_1 = nn.LayerNorm(32)
         self.attn = CausalSelfAttention()
-        self.ln_2 = nn.LayerNorm((32,))
-        self.mlp = FeedForward(act_silu)
+        self.ln_2 = nn.LayerNorm(32)
+        self.mlp = FeedForward(act)
 
     def forward(self, x):
         x = x + self.attn(self.ln_1(x))
@@ -71,7 +70,7 @@ class GPT(nn.Module):
                 Block(nn.SiLU(inplace=True))
             ]
         )
-        self.ln_f = nn.LayerNorm((32,))
+        self.ln_f = nn.LayerNorm(32)
         self.lm_head = nn.Linear(32, 65, bias=False)
         self.lm_head.weight = self.wte.weight
 

@@ -56,9 +56,9 @@ class FeedForward(nn.Module):
 class Block(nn.Module):
     def __init__(self, act_choice_label):
         super().__init__()
-        self.ln_1 = nn.LayerNorm((32,))
+        self.ln_1 = nn.LayerNorm(32)
         self.attn = CausalSelfAttention()
-        self.ln_2 = nn.LayerNorm((32,))
+        self.ln_2 = nn.LayerNorm(32)
         self.mlp = FeedForward(act_choice_label)
 
     def forward(self, x, plan):
@@ -78,7 +78,7 @@ class GPT(nn.Module):
                 Block("h.3.mlp.act"), Block("h.4.mlp.act"), Block("h.5.mlp.act")
             ]
         )
-        self.ln_f = nn.LayerNorm((32,))
+        self.ln_f = nn.LayerNorm(32)
         self.lm_head = nn.Linear(32, 65, bias=False)
         self.lm_head.weight = self.wte.weight
 

@@ -5,15 +5,18 @@ from torch import nn
 
 class ConvNormActivation(nn.Sequential):
     def __init__(
-        self, in_channels, out_channels, kernel_size, padding, activation, stride=1, groups=1
+        self, in_channels, out_channels, kernel_size=1, stride=1, groups=1, activation=None
     ):
-        super().__init__(
+        layers = [
             nn.Conv2d(
-                in_channels, out_channels, kernel_size, stride=stride, padding=padding,
+                in_channels, out_channels, kernel_size, stride=stride, padding=kernel_size // 2,
                 groups=groups, bias=False
             ),
-            nn.BatchNorm2d(out_channels, eps=0.001, momentum=0.01), activation
-        )
+            nn.BatchNorm2d(out_channels, eps=0.001, momentum=0.01)
+        ]
+        if activation is not None:
+            layers.append(activation(inplace=True))
+        super().__init__(*layers)
 
 
 class SqueezeExcitation(nn.Module):
@@ -30,86 +33,31 @@ class SqueezeExcitation(nn.Module):
         return self.scale_activation(out) * x
 
 
-class ConvNormActivation2(nn.Sequential):
-    def __init__(self, in_channels, out_channels):
-        super().__init__(
-            nn.Conv2d(in_channels, out_channels, 1, bias=False),
-            nn.BatchNorm2d(out_channels, eps=0.001, momentum=0.01)
-        )
-
-
 class InvertedResidual(nn.Module):
-    def __init__(self):
+    def __init__(
+        self, in_channels, out_channels, layer_out_channels, activation=nn.Hardswish,
+        kernel_size=5, stride=1, fc1_out_channels=None, variant=True, residual=True
+    ):
         super().__init__()
-        self.block = nn.Sequential(
-            ConvNormActivation(16, 16, 3, 1, nn.ReLU(inplace=True), stride=2, groups=16),
-            SqueezeExcitation(16, 8), ConvNormActivation2(16, 16)
+        self.residual = residual
+        layers = []
+        if variant:
+            layers.append(ConvNormActivation(in_channels, out_channels, activation=activation))
+        layers.append(
+            ConvNormActivation(
+                out_channels, out_channels, kernel_size=kernel_size, stride=stride,
+                groups=out_channels, activation=activation
+            )
         )
-
-    def forward(self, x):
-        return self.block(x)
-
-
-class InvertedResidual2(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.block = nn.Sequential(
-            ConvNormActivation(16, 72, 1, 0, nn.ReLU(inplace=True)),
-            ConvNormActivation(72, 72, 3, 1, nn.ReLU(inplace=True), stride=2, groups=72),
-            ConvNormActivation2(72, 24)
-        )
-
-    def forward(self, x):
-        return self.block(x)
-
-
-class InvertedResidual3(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.block = nn.Sequential(
-            ConvNormActivation(24, 88, 1, 0, nn.ReLU(inplace=True)),
-            ConvNormActivation(88, 88, 3, 1, nn.ReLU(inplace=True), groups=88),
-            ConvNormActivation2(88, 24)
-        )
+        if fc1_out_channels is not None:
+            layers.append(SqueezeExcitation(out_channels, fc1_out_channels))
+        layers.append(ConvNormActivation(out_channels, layer_out_channels))
+        self.block = nn.Sequential(*layers)
 
     def forward(self, x):
         out = self.block(x)
-        out += x
-        return out
-
-
-class InvertedResidual4(nn.Module):
-    def __init__(self, in_channels, out_channels, fc1_out_channels, layer_out_channels, stride=2):
-        super().__init__()
-        self.block = nn.Sequential(
-            ConvNormActivation(in_channels, out_channels, 1, 0, nn.Hardswish(inplace=True)),
-            ConvNormActivation(
-                out_channels, out_channels, 5, 2, nn.Hardswish(inplace=True), stride=stride,
-                groups=out_channels
-            ),
-            SqueezeExcitation(out_channels, fc1_out_channels),
-            ConvNormActivation2(out_channels, layer_out_channels)
-        )
-
-    def forward(self, x):
-        return self.block(x)
-
-
-class InvertedResidual5(nn.Module):
-    def __init__(self, in_channels, out_channels, fc1_out_channels):
-        super().__init__()
-        self.block = nn.Sequential(
-            ConvNormActivation(in_channels, out_channels, 1, 0, nn.Hardswish(inplace=True)),
-            ConvNormActivation(
-                out_channels, out_channels, 5, 2, nn.Hardswish(inplace=True), groups=out_channels
-            ),
-            SqueezeExcitation(out_channels, fc1_out_channels),
-            ConvNormActivation2(out_channels, in_channels)
-        )
-
-    def forward(self, x):
-        out = self.block(x)
-        out += x
+        if self.residual:
+            out += x
         return out
 
 
@@ -117,13 +65,24 @@ class MobileNetV3(nn.Module):
     def __init__(self):
         super().__init__()
         self.features = nn.Sequential(
-            ConvNormActivation(3, 16, 3, 1, nn.Hardswish(inplace=True), stride=2),
-            InvertedResidual(), InvertedResidual2(), InvertedResidual3(),
-            InvertedResidual4(24, 96, 24, 40), InvertedResidual5(40, 240, 64),
-            InvertedResidual5(40, 240, 64), InvertedResidual4(40, 120, 32, 48, stride=1),
-            InvertedResidual5(48, 144, 40), InvertedResidual4(48, 288, 72, 96),
-            InvertedResidual5(96, 576, 144), InvertedResidual5(96, 576, 144),
-            ConvNormActivation(96, 576, 1, 0, nn.Hardswish(inplace=True))
+            ConvNormActivation(3, 16, kernel_size=3, stride=2, activation=nn.Hardswish),
+            InvertedResidual(
+                16, 16, 16, activation=nn.ReLU, kernel_size=3, stride=2, fc1_out_channels=8,
+                variant=False, residual=False
+            ),
+            InvertedResidual(
+                16, 72, 24, activation=nn.ReLU, kernel_size=3, stride=2, residual=False
+            ),
+            InvertedResidual(24, 88, 24, activation=nn.ReLU, kernel_size=3),
+            InvertedResidual(24, 96, 40, stride=2, fc1_out_channels=24, residual=False),
+            InvertedResidual(40, 240, 40, fc1_out_channels=64),
+            InvertedResidual(40, 240, 40, fc1_out_channels=64),
+            InvertedResidual(40, 120, 48, fc1_out_channels=32, residual=False),
+            InvertedResidual(48, 144, 48, fc1_out_channels=40),
+            InvertedResidual(48, 288, 96, stride=2, fc1_out_channels=72, residual=False),
+            InvertedResidual(96, 576, 96, fc1_out_channels=144),
+            InvertedResidual(96, 576, 96, fc1_out_channels=144),
+            ConvNormActivation(96, 576, activation=nn.Hardswish)
         )
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Sequential(
@@ -132,8 +91,7 @@ class MobileNetV3(nn.Module):
         )
 
     def forward(self, x):
-        x = self.classifier(self.avgpool(self.features(x)).flatten(1))
-        return x
+        return self.classifier(self.avgpool(self.features(x)).flatten(1))
 
 
 def build() -> nn.Module:

@@ -7,14 +7,14 @@ from graphnas.oneshot import runtime
 
 class ConvNormActivation(nn.Sequential):
     def __init__(
-        self, in_channels, out_channels, kernel_size, padding, x2_choice_label, stride=1, groups=1
+        self, in_channels, out_channels, kernel_size, x2_choice_label, stride=1, groups=1
     ):
         super().__init__()
         self.x2_choice_label = x2_choice_label
         self.add_module(
             "0",
             nn.Conv2d(
-                in_channels, out_channels, kernel_size, stride=stride, padding=padding,
+                in_channels, out_channels, kernel_size, stride=stride, padding=kernel_size // 2,
                 groups=groups, bias=False
             )
         )
@@ -32,13 +32,21 @@ class ConvNormActivation(nn.Sequential):
 
 
 class ConvNormActivation2(nn.Sequential):
-    def __init__(self, in_channels, out_channels, groups, kernel_size=3, stride=1, padding=1):
+    def __init__(self, in_channels, out_channels, groups, kernel_size=3, stride=1):
         super().__init__(
             nn.Conv2d(
-                in_channels, out_channels, kernel_size, stride=stride, padding=padding,
+                in_channels, out_channels, kernel_size, stride=stride, padding=kernel_size // 2,
                 groups=groups, bias=False
             ),
             nn.BatchNorm2d(out_channels, eps=0.001, momentum=0.01), nn.ReLU(inplace=True)
+        )
+
+
+class ConvNormActivation3(nn.Sequential):
+    def __init__(self, in_channels, out_channels):
+        super().__init__(
+            nn.Conv2d(in_channels, out_channels, 1, bias=False),
+            nn.BatchNorm2d(out_channels, eps=0.001, momentum=0.01)
         )
 
 
@@ -54,14 +62,6 @@ class SqueezeExcitation(nn.Module):
     def forward(self, x):
         out = self.fc2(self.activation(self.fc1(self.avgpool(x))))
         return self.scale_activation(out) * x
-
-
-class ConvNormActivation3(nn.Sequential):
-    def __init__(self, in_channels, out_channels):
-        super().__init__(
-            nn.Conv2d(in_channels, out_channels, 1, bias=False),
-            nn.BatchNorm2d(out_channels, eps=0.001, momentum=0.01)
-        )
 
 
 class Classifier(nn.Sequential):
@@ -87,11 +87,11 @@ class Block(nn.Sequential):
         layer_out_channels, stride=1
     ):
         super().__init__()
-        self.add_module("0", ConvNormActivation(in_channels, out_channels, 1, 0, x2_choice_label))
+        self.add_module("0", ConvNormActivation(in_channels, out_channels, 1, x2_choice_label))
         self.add_module(
             "1",
             ConvNormActivation(
-                out_channels, out_channels, 5, 2, x2_choice_label_2, stride=stride,
+                out_channels, out_channels, 5, x2_choice_label_2, stride=stride,
                 groups=out_channels
             )
         )
@@ -123,7 +123,7 @@ class InvertedResidual2(nn.Module):
     def __init__(self):
         super().__init__()
         self.block = nn.Sequential(
-            ConvNormActivation2(16, 72, 1, kernel_size=1, padding=0),
+            ConvNormActivation2(16, 72, 1, kernel_size=1),
             ConvNormActivation2(72, 72, 72, stride=2), ConvNormActivation3(72, 24)
         )
 
@@ -135,8 +135,8 @@ class InvertedResidual3(nn.Module):
     def __init__(self):
         super().__init__()
         self.block = nn.Sequential(
-            ConvNormActivation2(24, 88, 1, kernel_size=1, padding=0),
-            ConvNormActivation2(88, 88, 88), ConvNormActivation3(88, 24)
+            ConvNormActivation2(24, 88, 1, kernel_size=1), ConvNormActivation2(88, 88, 88),
+            ConvNormActivation3(88, 24)
         )
 
     def forward(self, x):
@@ -179,7 +179,7 @@ class InvertedResidual5(nn.Module):
 class Features(nn.Sequential):
     def __init__(self):
         super().__init__()
-        self.add_module("0", ConvNormActivation(3, 16, 3, 1, "features.0.2", stride=2))
+        self.add_module("0", ConvNormActivation(3, 16, 3, "features.0.2", stride=2))
         self.add_module("1", InvertedResidual())
         self.add_module("2", InvertedResidual2())
         self.add_module("3", InvertedResidual3())
@@ -210,7 +210,7 @@ class Features(nn.Sequential):
         self.add_module(
             "11", InvertedResidual5(96, 576, "features.11.block.0.2", "features.11.block.1.2", 144)
         )
-        self.add_module("12", ConvNormActivation(96, 576, 1, 0, "features.12.2"))
+        self.add_module("12", ConvNormActivation(96, 576, 1, "features.12.2"))
 
     def forward(self, input, plan):
         x = self[0](input, plan)
@@ -229,8 +229,7 @@ class MobileNetV3(nn.Module):
         self.classifier = Classifier()
 
     def forward(self, x, *, plan):
-        x = self.classifier(self.avgpool(self.features(x, plan)).flatten(1), plan)
-        return x
+        return self.classifier(self.avgpool(self.features(x, plan)).flatten(1), plan)
 
 
 def build() -> nn.Module:

@@ -4,40 +4,27 @@ from torch import nn
 
 
 class BasicBlock(nn.Module):
-    def __init__(self, in_channels, relu_silu):
+    def __init__(self, in_channels, out_channels, stride=1, relu=nn.SiLU, downsample=False):
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, in_channels, 3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(in_channels)
-        self.relu = relu_silu
-        self.conv2 = nn.Conv2d(in_channels, in_channels, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(in_channels)
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(out_channels)
+        self.relu = relu(inplace=True)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(out_channels)
+        self.downsample = None
+        if downsample:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(in_channels, out_channels, 1, stride=2, bias=False),
+                nn.BatchNorm2d(out_channels)
+            )
 
     def forward(self, x):
         out = self.conv2(self.relu(self.bn1(self.conv1(x))))
         out = self.bn2(out)
+        if self.downsample is not None:
+            x = self.downsample(x)
         out += x
         return self.relu(out)
-
-
-class BasicBlock2(nn.Module):
-    def __init__(self, in_channels):
-        super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, 2 * in_channels, 3, stride=2, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(2 * in_channels)
-        self.relu_silu = nn.SiLU(inplace=True)
-        self.conv2 = nn.Conv2d(2 * in_channels, 2 * in_channels, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(2 * in_channels)
-        self.downsample = nn.Sequential(
-            nn.Conv2d(in_channels, 2 * in_channels, 1, stride=2, bias=False),
-            nn.BatchNorm2d(2 * in_channels)
-        )
-
-    def forward(self, x):
-        out = self.conv2(self.relu_silu(self.bn1(self.conv1(x))))
-        out = self.bn2(out)
-        x = self.downsample(x)
-        out += x
-        return self.relu_silu(out)
 
 
 class ResNet(nn.Module):
@@ -47,12 +34,16 @@ class ResNet(nn.Module):
         self.bn1 = nn.BatchNorm2d(64)
         self.relu_silu = nn.SiLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        self.layer1 = nn.Sequential(
-            BasicBlock(64, nn.SiLU(inplace=True)), BasicBlock(64, nn.SiLU(inplace=True))
+        self.layer1 = nn.Sequential(BasicBlock(64, 64), BasicBlock(64, 64))
+        self.layer2 = nn.Sequential(
+            BasicBlock(64, 128, stride=2, downsample=True), BasicBlock(128, 128)
         )
-        self.layer2 = nn.Sequential(BasicBlock2(64), BasicBlock(128, nn.SiLU(inplace=True)))
-        self.layer3 = nn.Sequential(BasicBlock2(128), BasicBlock(256, nn.ReLU(inplace=True)))
-        self.layer4 = nn.Sequential(BasicBlock2(256), BasicBlock(512, nn.SiLU(inplace=True)))
+        self.layer3 = nn.Sequential(
+            BasicBlock(128, 256, stride=2, downsample=True), BasicBlock(256, 256, relu=nn.ReLU)
+        )
+        self.layer4 = nn.Sequential(
+            BasicBlock(256, 512, stride=2, downsample=True), BasicBlock(512, 512)
+        )
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
         self.fc = nn.Linear(512, 1000)
 

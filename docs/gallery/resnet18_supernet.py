@@ -31,19 +31,6 @@ class BasicBlock(nn.Module):
         return relu_choice_1
 
 
-class Layer1(nn.Sequential):
-    def __init__(self):
-        super().__init__()
-        self.add_module("0", BasicBlock(64, "layer1.0.relu"))
-        self.add_module("1", BasicBlock(64, "layer1.1.relu"))
-
-    def forward(self, input, plan):
-        x = input
-        for block in self:
-            x = block(x, plan)
-        return x
-
-
 class BasicBlock2(nn.Module):
     def __init__(self, in_channels, relu_choice_label):
         super().__init__()
@@ -73,6 +60,19 @@ class BasicBlock2(nn.Module):
             {"original": lambda: self.relu(bn2), "silu": lambda: self.relu_silu(bn2)}
         )
         return relu_choice_1
+
+
+class Layer1(nn.Sequential):
+    def __init__(self):
+        super().__init__()
+        self.add_module("0", BasicBlock(64, "layer1.0.relu"))
+        self.add_module("1", BasicBlock(64, "layer1.1.relu"))
+
+    def forward(self, input, plan):
+        x = input
+        for block in self:
+            x = block(x, plan)
+        return x
 
 
 class Layer2(nn.Sequential):
@@ -135,8 +135,7 @@ class ResNet(nn.Module):
             plan["relu"], {"original": lambda: self.relu(out), "silu": lambda: self.relu_silu(out)}
         )
         layer3 = self.layer3(self.layer2(self.layer1(self.maxpool(relu_choice), plan), plan), plan)
-        fc = self.fc(self.avgpool(self.layer4(layer3, plan)).flatten(1))
-        return fc
+        return self.fc(self.avgpool(self.layer4(layer3, plan)).flatten(1))
 
 
 def build() -> nn.Module:

@@ -4,25 +4,7 @@ from torch import nn
 
 
 class Bottleneck(nn.Module):
-    def __init__(self, in_channels, relu_silu):
-        super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, in_channels // 4, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(in_channels // 4)
-        self.conv2 = nn.Conv2d(in_channels // 4, in_channels // 4, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(in_channels // 4)
-        self.conv3 = nn.Conv2d(in_channels // 4, in_channels, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(in_channels)
-        self.relu = relu_silu
-
-    def forward(self, x):
-        out = self.conv2(self.relu(self.bn1(self.conv1(x))))
-        out = self.bn3(self.conv3(self.relu(self.bn2(out))))
-        out += x
-        return self.relu(out)
-
-
-class Bottleneck2(nn.Module):
-    def __init__(self, in_channels, out_channels, relu, stride=2):
+    def __init__(self, in_channels, out_channels, stride=1, relu=nn.SiLU, downsample=False):
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, out_channels, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(out_channels)
@@ -30,16 +12,20 @@ class Bottleneck2(nn.Module):
         self.bn2 = nn.BatchNorm2d(out_channels)
         self.conv3 = nn.Conv2d(out_channels, 4 * out_channels, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(4 * out_channels)
-        self.relu = relu
-        self.downsample = nn.Sequential(
-            nn.Conv2d(in_channels, 4 * out_channels, 1, stride=stride, bias=False),
-            nn.BatchNorm2d(4 * out_channels)
-        )
+        self.relu = relu(inplace=True)
+        self.downsample = None
+        if downsample:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(in_channels, 4 * out_channels, 1, stride=stride, bias=False),
+                nn.BatchNorm2d(4 * out_channels)
+            )
 
     def forward(self, x):
         out = self.conv2(self.relu(self.bn1(self.conv1(x))))
         out = self.bn3(self.conv3(self.relu(self.bn2(out))))
-        out += self.downsample(x)
+        if self.downsample is not None:
+            x = self.downsample(x)
+        out += x
         return self.relu(out)
 
 
@@ -51,20 +37,20 @@ class ResNet(nn.Module):
         self.relu_silu = nn.SiLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         self.layer1 = nn.Sequential(
-            Bottleneck2(64, 64, nn.ReLU(inplace=True), stride=1),
-            Bottleneck(256, nn.SiLU(inplace=True)), Bottleneck(256, nn.ReLU(inplace=True))
+            Bottleneck(64, 64, relu=nn.ReLU, downsample=True), Bottleneck(256, 64),
+            Bottleneck(256, 64, relu=nn.ReLU)
         )
         self.layer2 = nn.Sequential(
-            Bottleneck2(256, 128, nn.ReLU(inplace=True)), Bottleneck(512, nn.SiLU(inplace=True)),
-            Bottleneck(512, nn.ReLU(inplace=True)), Bottleneck(512, nn.ReLU(inplace=True))
+            Bottleneck(256, 128, stride=2, relu=nn.ReLU, downsample=True), Bottleneck(512, 128),
+            Bottleneck(512, 128, relu=nn.ReLU), Bottleneck(512, 128, relu=nn.ReLU)
         )
         self.layer3 = nn.Sequential(
-            Bottleneck2(512, 256, nn.SiLU(inplace=True)),
-            *(Bottleneck(1024, nn.SiLU(inplace=True)) for _ in range(5))
+            Bottleneck(512, 256, stride=2, downsample=True),
+            *(Bottleneck(1024, 256) for _ in range(5))
         )
         self.layer4 = nn.Sequential(
-            Bottleneck2(1024, 512, nn.ReLU(inplace=True)), Bottleneck(2048, nn.SiLU(inplace=True)),
-            Bottleneck(2048, nn.SiLU(inplace=True))
+            Bottleneck(1024, 512, stride=2, relu=nn.ReLU, downsample=True), Bottleneck(2048, 512),
+            Bottleneck(2048, 512)
         )
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
         self.fc = nn.Linear(2048, 1000)

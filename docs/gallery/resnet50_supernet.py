@@ -6,39 +6,6 @@ from graphnas.oneshot import runtime
 
 
 class Bottleneck(nn.Module):
-    def __init__(self, in_channels, relu_choice_label):
-        super().__init__()
-        self.relu_choice_label = relu_choice_label
-        self.conv1 = nn.Conv2d(in_channels, in_channels // 4, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(in_channels // 4)
-        self.conv2 = nn.Conv2d(in_channels // 4, in_channels // 4, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(in_channels // 4)
-        self.conv3 = nn.Conv2d(in_channels // 4, in_channels, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(in_channels)
-        self.relu = nn.ReLU()
-        self.relu_silu = nn.SiLU()
-
-    def forward(self, x, plan):
-        out = self.bn1(self.conv1(x))
-        relu_choice = runtime.choose(
-            plan[self.relu_choice_label],
-            {"original": lambda: self.relu(out), "silu": lambda: self.relu_silu(out)}
-        )
-        bn2 = self.bn2(self.conv2(relu_choice))
-        relu_choice_1 = runtime.choose(
-            plan[self.relu_choice_label],
-            {"original": lambda: self.relu(bn2), "silu": lambda: self.relu_silu(bn2)}
-        )
-        bn3 = self.bn3(self.conv3(relu_choice_1))
-        bn3 += x
-        relu_choice_2 = runtime.choose(
-            plan[self.relu_choice_label],
-            {"original": lambda: self.relu(bn3), "silu": lambda: self.relu_silu(bn3)}
-        )
-        return relu_choice_2
-
-
-class Bottleneck2(nn.Module):
     def __init__(self, in_channels, out_channels, relu_choice_label, stride=2):
         super().__init__()
         self.relu_choice_label = relu_choice_label
@@ -76,12 +43,45 @@ class Bottleneck2(nn.Module):
         return relu_choice_2
 
 
+class Bottleneck2(nn.Module):
+    def __init__(self, in_channels, relu_choice_label):
+        super().__init__()
+        self.relu_choice_label = relu_choice_label
+        self.conv1 = nn.Conv2d(in_channels, in_channels // 4, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(in_channels // 4)
+        self.conv2 = nn.Conv2d(in_channels // 4, in_channels // 4, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(in_channels // 4)
+        self.conv3 = nn.Conv2d(in_channels // 4, in_channels, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(in_channels)
+        self.relu = nn.ReLU()
+        self.relu_silu = nn.SiLU()
+
+    def forward(self, x, plan):
+        out = self.bn1(self.conv1(x))
+        relu_choice = runtime.choose(
+            plan[self.relu_choice_label],
+            {"original": lambda: self.relu(out), "silu": lambda: self.relu_silu(out)}
+        )
+        bn2 = self.bn2(self.conv2(relu_choice))
+        relu_choice_1 = runtime.choose(
+            plan[self.relu_choice_label],
+            {"original": lambda: self.relu(bn2), "silu": lambda: self.relu_silu(bn2)}
+        )
+        bn3 = self.bn3(self.conv3(relu_choice_1))
+        bn3 += x
+        relu_choice_2 = runtime.choose(
+            plan[self.relu_choice_label],
+            {"original": lambda: self.relu(bn3), "silu": lambda: self.relu_silu(bn3)}
+        )
+        return relu_choice_2
+
+
 class Layer1(nn.Sequential):
     def __init__(self):
         super().__init__()
-        self.add_module("0", Bottleneck2(64, 64, "layer1.0.relu", stride=1))
-        self.add_module("1", Bottleneck(256, "layer1.1.relu"))
-        self.add_module("2", Bottleneck(256, "layer1.2.relu"))
+        self.add_module("0", Bottleneck(64, 64, "layer1.0.relu", stride=1))
+        self.add_module("1", Bottleneck2(256, "layer1.1.relu"))
+        self.add_module("2", Bottleneck2(256, "layer1.2.relu"))
 
     def forward(self, input, plan):
         x = input
@@ -93,10 +93,10 @@ class Layer1(nn.Sequential):
 class Layer2(nn.Sequential):
     def __init__(self):
         super().__init__()
-        self.add_module("0", Bottleneck2(256, 128, "layer2.0.relu"))
-        self.add_module("1", Bottleneck(512, "layer2.1.relu"))
-        self.add_module("2", Bottleneck(512, "layer2.2.relu"))
-        self.add_module("3", Bottleneck(512, "layer2.3.relu"))
+        self.add_module("0", Bottleneck(256, 128, "layer2.0.relu"))
+        self.add_module("1", Bottleneck2(512, "layer2.1.relu"))
+        self.add_module("2", Bottleneck2(512, "layer2.2.relu"))
+        self.add_module("3", Bottleneck2(512, "layer2.3.relu"))
 
     def forward(self, input, plan):
         x = input
@@ -108,12 +108,12 @@ class Layer2(nn.Sequential):
 class Layer3(nn.Sequential):
     def __init__(self):
         super().__init__()
-        self.add_module("0", Bottleneck2(512, 256, "layer3.0.relu"))
-        self.add_module("1", Bottleneck(1024, "layer3.1.relu"))
-        self.add_module("2", Bottleneck(1024, "layer3.2.relu"))
-        self.add_module("3", Bottleneck(1024, "layer3.3.relu"))
-        self.add_module("4", Bottleneck(1024, "layer3.4.relu"))
-        self.add_module("5", Bottleneck(1024, "layer3.5.relu"))
+        self.add_module("0", Bottleneck(512, 256, "layer3.0.relu"))
+        self.add_module("1", Bottleneck2(1024, "layer3.1.relu"))
+        self.add_module("2", Bottleneck2(1024, "layer3.2.relu"))
+        self.add_module("3", Bottleneck2(1024, "layer3.3.relu"))
+        self.add_module("4", Bottleneck2(1024, "layer3.4.relu"))
+        self.add_module("5", Bottleneck2(1024, "layer3.5.relu"))
 
     def forward(self, input, plan):
         x = input
@@ -125,9 +125,9 @@ class Layer3(nn.Sequential):
 class Layer4(nn.Sequential):
     def __init__(self):
         super().__init__()
-        self.add_module("0", Bottleneck2(1024, 512, "layer4.0.relu"))
-        self.add_module("1", Bottleneck(2048, "layer4.1.relu"))
-        self.add_module("2", Bottleneck(2048, "layer4.2.relu"))
+        self.add_module("0", Bottleneck(1024, 512, "layer4.0.relu"))
+        self.add_module("1", Bottleneck2(2048, "layer4.1.relu"))
+        self.add_module("2", Bottleneck2(2048, "layer4.2.relu"))
 
     def forward(self, input, plan):
         x = input
@@ -157,8 +157,7 @@ class ResNet(nn.Module):
             plan["relu"], {"original": lambda: self.relu(out), "silu": lambda: self.relu_silu(out)}
         )
         layer3 = self.layer3(self.layer2(self.layer1(self.maxpool(relu_choice), plan), plan), plan)
-        fc = self.fc(self.avgpool(self.layer4(layer3, plan)).flatten(1))
-        return fc
+        return self.fc(self.avgpool(self.layer4(layer3, plan)).flatten(1))
 
 
 def build() -> nn.Module:

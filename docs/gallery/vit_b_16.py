@@ -6,10 +6,10 @@ from torch import nn
 class EncoderBlock(nn.Module):
     def __init__(self):
         super().__init__()
-        self.ln_1 = nn.LayerNorm((768,), eps=1e-06)
+        self.ln_1 = nn.LayerNorm(768, eps=1e-06)
         self.self_attention = nn.MultiheadAttention(768, 12, kdim=768, vdim=768, batch_first=True)
         self.dropout = nn.Dropout(p=0.0)
-        self.ln_2 = nn.LayerNorm((768,), eps=1e-06)
+        self.ln_2 = nn.LayerNorm(768, eps=1e-06)
         self.mlp = nn.Sequential(
             nn.Linear(768, 3072), nn.GELU(), nn.Dropout(p=0.0), nn.Linear(3072, 768),
             nn.Dropout(p=0.0)
@@ -30,12 +30,12 @@ class VisionTransformer(nn.Module):
         self.conv_proj = nn.Conv2d(3, 768, 16, stride=16)
         self.dropout = nn.Dropout(p=0.0)
         self.blocks = nn.Sequential(*(EncoderBlock() for _ in range(12)))
-        self.ln = nn.LayerNorm((768,), eps=1e-06)
+        self.ln = nn.LayerNorm(768, eps=1e-06)
         self.head = nn.Linear(768, 1000)
 
     def forward(self, x):
-        transpose = self.conv_proj(x).flatten(2).transpose(1, 2)
-        x = torch.cat([self.class_token.expand(x.shape[0], -1, -1), transpose], dim=1)
+        out = self.conv_proj(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.class_token.expand(x.shape[0], -1, -1), out], dim=1)
         x = self.ln(self.blocks(self.dropout(x + self.pos_embedding)))
         return self.head(x[:, 0])
 

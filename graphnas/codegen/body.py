@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from graphnas.codegen.branches import Arms, Block, Conditions, blocks, common, conjunction, is_opposite
 from graphnas.codegen.code import Code, Local, call, concat, substituted, text
 from graphnas.codegen.expressions import assignment_code, augmented, guard_code, item_code, term_code, truth
-from graphnas.codegen.form import Form, Item
+from graphnas.codegen.form import COLLECT, Form, Item
 from graphnas.codegen.lines import Body, Line
 from graphnas.codegen.literals import NEEDED
 from graphnas.codegen.loops import Loop, find_loop
 from graphnas.codegen.signature import check_hidden
-from graphnas.codegen.variables import Variables, pattern
+from graphnas.codegen.usage import Pending, origin_of, usage
+from graphnas.codegen.variables import Variables, branched, pattern
 from graphnas.errors import EmitError
 from graphnas.ir.node import ENTER_GRAD_MODE, EXIT_GRAD_MODE, GUARD, Arg
 
 MAX_INLINE = 60  # characters that an expression may take inside another
 MAX_DEPTH = 3  # calls within calls
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A value that is not assigned yet, since it may be written where it is used."""
-
-    index: int
-    item: Item
-    code: Code
-    step: int
 
 
 class Writer:
@@ -38,13 +28,13 @@ class Writer:
     def __init__(self, form: Form, guards: bool) -> None:
         self.form, self.guards = form, guards
         self.lines: list[Line] = []
-        self.variables = Variables()
+        self.variables = Variables(branched=branched(form))
         self.pending: list[Pending] = []
         self.indent = 0
         self.when: Conditions = ()
         self.blocks: list[Block] = []
         self.codes = [self._code(item) for item in form.items]
-        self.reads, self.last = self._usage()
+        self.reads, self.last = usage(form, self.codes)
         self.arms = self._arms()
         for group in set(self.arms.groups.values()):
             members = self.arms.members(group)
@@ -53,12 +43,16 @@ class Writer:
 
     def body(self) -> Body:
         """The whole `forward`."""
-        parameters = self._parameters()
+        parameters = self.parameters()
         self.block(range(len(self.form.items)))
+        self.finish()
+        return Body(parameters, tuple(self.lines) or (Line(0, text("pass")),))
+
+    def finish(self) -> None:
+        """Writes what comes after the last item."""
         self.enter(())
         if self.form.result is not None and self.form.result != ():
             self.line(concat("return ", self._used(self.result(), len(self.form.items))))
-        return Body(parameters, tuple(self.lines) or (Line(0, text("pass")),))
 
     def result(self) -> Code:
         """What the call returns."""
@@ -74,32 +68,8 @@ class Writer:
             return concat(*(term_code(arg) for arg in item.args))
         return assignment_code(item) or item_code(item)
 
-    def _usage(self) -> tuple[Counter[int], dict[int, int]]:
-        """How often each value is read, and the last step that reads it; after the last step comes the return."""
-        reads: Counter[int] = Counter()
-        last: dict[int, int] = {}
-        held: dict[int, int] = {}  # a value that was written in place → the value whose variable it shares
-        whens = [concat(*(term_code(condition) for condition in item.when)) for item in self.form.items]
-        for step, code in enumerate([*self.codes, term_code(self.form.result)]):
-            parts = [*code.locals, *(whens[step].locals if step < len(whens) else ())]
-            for part in parts:
-                reads[part.index] += 1
-                index: int | None = part.index
-                while index is not None:
-                    last[index] = step
-                    index = held.get(index)
-            if step < len(self.form.items) and (origin := self._shared(self.form.items[step])) is not None:
-                held[self.form.items[step].results[0][1]] = origin
-        return reads, last
-
     def _arms(self) -> Arms:
         return Arms(self.form)
-
-    def _shared(self, item: Item) -> int | None:
-        """The value into which `x += y` writes, if it is a variable."""
-        if item.results and augmented(item) and isinstance(item.args[0], Local) and not item.args[0].item:
-            return item.args[0].index
-        return None
 
     # ------------------------------------------------------------ lines
     def line(self, code: Code) -> None:
@@ -125,12 +95,13 @@ class Writer:
         """A name for the result of an item, which it may share with those of other arms."""
         group = self.arms.groups.get(index)
         if group is None:
-            return self.variables.choose(item, first, step)
+            return self.variables.choose(item, index, first, step)
         if group not in self.shared:
-            self.shared[group] = self.variables.choose(item, first, step)
+            self.shared[group] = self.variables.choose(item, index, first, step)
         return self.shared[group]
 
-    def _parameters(self) -> tuple[str, ...]:
+    def parameters(self) -> tuple[str, ...]:
+        """The parameters as source; values that the call is given have names from then on."""
         root = self.form.root
         if root is not None:
             return self._root_parameters()
@@ -200,6 +171,8 @@ class Writer:
         elif item.target == GUARD:
             if self.guards:
                 self.line(self._used(code, step))
+        elif item.kind == COLLECT:
+            self._collect(step, item)
         elif assignment_code(item) is not None:
             self.line(self._used(code, step))
         else:
@@ -219,7 +192,9 @@ class Writer:
                     return
             used = self._used(code, step)
             self.pending.append(Pending(index, item, used, step))
-            if self.reads[index] != 1 or used.width > MAX_INLINE or used.depth > MAX_DEPTH or item.writes:
+            more = self.last.get(index) == len(self.form.items)  # `return` takes as much as a line does
+            wide = used.width > MAX_INLINE + 30 * more or used.depth > MAX_DEPTH + more
+            if self.reads[index] != 1 or wide or item.writes:
                 self.flush()
             return
         used = self._used(code, step)
@@ -233,7 +208,7 @@ class Writer:
     def _augment(self, step: int, item: Item, sign: str) -> bool:
         """Writes `x += y`; false where the result of writing into something else is read."""
         base, operand = item.args
-        origin = self._shared(item)
+        origin = origin_of(item)
         if item.results and origin is None:
             return False
         if origin is not None and any(entry.index == origin for entry in self.pending):
@@ -276,12 +251,16 @@ class Writer:
         """Assigns the values that are pending."""
         waiting, self.pending = self.pending, []
         for entry in waiting:
-            first = next((part.index for part in entry.code.locals), None)
+            item, first = entry.item, next((part.index for part in entry.code.locals), None)
+            given = item.args[0] if item.args else None
+            inside = isinstance(given, Local) and given.index not in self.variables.names and item.kind == "function"
+            if inside and any("self." in part for part in entry.code.parts if isinstance(part, str)):
+                item, first = replace(item, kind="layer"), None  # it passes on what a layer in it returned
             named = self._named(entry.code)
             if self.reads[entry.index] == 0:
                 self.lines.append(Line(self.indent, named))
                 continue
-            name = self.variable(entry.index, entry.item, first, entry.step)
+            name = self.variable(entry.index, item, first, entry.step)
             self.variables.give(entry.index, name, self.last[entry.index])
             self.lines.append(Line(self.indent, concat(f"{name} = ", named)))
 
@@ -318,6 +297,12 @@ class Writer:
             start, closed = end, None
         self.when = when
 
+    def pause(self) -> bool:
+        """Ends what is begun, so that other lines may follow; false inside of a grad mode, which cannot be ended."""
+        self.enter(())
+        self.flush()
+        return not self.indent
+
     def _close_grad_mode(self) -> None:
         self.indent -= 1
         if self.lines and self.lines[-1].code.parts[:1] and self.lines[-1].indent == self.indent:
@@ -331,6 +316,17 @@ class Writer:
     def is_placed(self, step: int) -> bool:
         """Whether an item is computed only when it is asked for."""
         return False
+
+    def _collect(self, step: int, item: Item) -> None:
+        """Writes a loop that gathers in a list what the modules of a container return."""
+        assert item.container is not None  # an item of this kind has one
+        index, container = item.results[0][1], item.container[0]
+        self.line(concat(name := self.variables.fresh(item.hint, step), " = ", term_code(item.args[0])))
+        self.variables.give(index, name, self.last.get(index, step))
+        element = self.variables.fresh("layer" if "layer" in container else "block", step)
+        self.line(text(f"for {element} in {container}:"))
+        made = item_code(replace(item, kind="function", args=(Local(index), *item.args[1:])))
+        self.lines.append(Line(self.indent + 1, self._named(concat(f"{name}.append({element}(", made, "))"))))
 
     def _write_loop(self, loop: Loop, step: int) -> None:
         self.flush()

@@ -48,11 +48,17 @@ class Hole:
 
 @dataclass(frozen=True, slots=True)
 class Construction:
-    """Builds an instance of an emitted class: the class's number, and its arguments by name."""
+    """Builds an instance of an emitted class: the class's number, and its arguments by name.
+
+    In a loop over places an argument that has a step is `argument + step * place`.
+    """
 
     group: int
     arguments: tuple[tuple[str, Hole], ...]
+    steps: tuple[tuple[str, Hole], ...] = ()
 
+
+PLACE = "place"  # what counts in a loop over constructions
 
 Part: TypeAlias = str | Local | Hole | Construction
 
@@ -85,6 +91,26 @@ class Code:
     def locals(self) -> Iterator[Local]:
         """The values read, in order of evaluation, with repeats."""
         return (part for part in self.parts if isinstance(part, Local))
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Code):
+    """A line that builds a container of a list of items.
+
+    Attributes:
+        head, tail: what stands before and behind the items.
+        items: the items.
+    """
+
+    head: str = ""
+    items: tuple[Code, ...] = ()
+    tail: str = ""
+
+
+def listing(head: str, items: Sequence[Code], tail: str) -> Listing:
+    """`head item, item, ... tail`."""
+    whole = concat(head, separated(items), tail, nested=1)
+    return Listing(whole.parts, whole.level, whole.depth, head, tuple(items), tail)
 
 
 def text(value: str, level: int = ATOM) -> Code:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Hashable, Mapping, Sequence
 
-from graphnas.codegen.code import Code, Construction, Hole, Part, call, concat, separated, text
+from graphnas.codegen.code import Code, Construction, Hole, Listing, Part, call, concat, listing, separated, text
 from graphnas.codegen.expressions import term_code
 from graphnas.codegen.foreign import Foreign
 from graphnas.codegen.form import Literal, Plan
 from graphnas.codegen.literals import as_name, is_identifier, literal, spelled
 from graphnas.codegen.memory import Memory
+from graphnas.codegen.repeats import repeated
 from graphnas.codegen.signatures import is_stateless, parameters
 from graphnas.codegen.table import MODULE_DICT, MODULE_LIST, PARAMETER_LIST, SEQUENTIAL, Table, is_shared_idly
 from graphnas.codegen.writes import Writes
@@ -74,29 +75,15 @@ class Builder:
             if base == MODULE_DICT:
                 return call(base, [concat("{", pairs, "}")])
             return call(base, [concat("OrderedDict({", pairs, "})")])
-        listed = self.repeated(codes)
-        return call(base, [concat("[", listed, "]")]) if base == MODULE_LIST else call(base, [listed])
-
-    @staticmethod
-    def repeated(codes: Sequence[Code]) -> Code:
-        """The items of a container, runs of equal ones as a comprehension."""
-        pieces: list[Code] = []
-        start = 0
-        while start < len(codes):
-            end = start
-            while end < len(codes) and codes[end].parts == codes[start].parts:
-                end += 1
-            if end - start > 2 or (end - start == 2 and codes[start].width > 40):
-                pieces.append(concat("*(", codes[start], f" for _ in range({end - start}))"))
-            else:
-                pieces += codes[start:end]
-            start = end
-        return separated(pieces)
+        pieces = repeated(codes)
+        if base == MODULE_LIST and len(pieces) == 1 and pieces[0].parts[0] == "*(":
+            return call(base, [Code((*pieces[0].parts[1:-1], ")"), depth=1)])
+        return listing(f"{base}([", pieces, "])") if base == MODULE_LIST else listing(f"{base}(", pieces, ")")
 
     # ------------------------------------------------------------ layers
     def _layer(self, entry: Entry) -> Code:
         owner = self.table.entries[entry.same_as] if entry.same_as else entry
-        name = entry.path.rpartition(".")[2]
+        name = self.table.names.get(entry.path) or entry.path.rpartition(".")[2]
         copies = owner.path in self.writes.layers
         kind = self._class(owner)
         key = id(owner), name, copies, kind
@@ -130,6 +117,8 @@ class Builder:
                 positional = False
                 continue
             value = config[parameter.name]
+            if parameter.name == "normalized_shape" and isinstance(value, tuple) and len(value) == 1:
+                (value,) = value  # as it is written; torch makes the tuple
             required = parameter.default is inspect.Parameter.empty
             positional = positional and required
             default = "" if required else _default_text(parameter.default)
@@ -181,6 +170,8 @@ class Builder:
     def _registered(self, child: Entry, name: str, code: Code) -> Code:
         """The line that registers what is built; in a container the name is a number or a key."""
         if is_identifier(name):
+            if isinstance(code, Listing):
+                return listing(f"self.{name} = {code.head}", code.items, code.tail)
             return concat(f"self.{name} = ", code)
         if self.table.base(child.path.rpartition(".")[0]) == PARAMETER_LIST:
             return call("self.append", [code])

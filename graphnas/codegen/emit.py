@@ -6,16 +6,19 @@ import functools
 import json
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from graphnas.codegen.arms import render
-from graphnas.codegen.classes import Class, Instance, Unifier
-from graphnas.codegen.code import Code, Local, concat, separated
+from graphnas.codegen.classes import Class, Unifier
+from graphnas.codegen.code import Code, Local, listing
 from graphnas.codegen.construction import Builder
 from graphnas.codegen.example import main_lines
+from graphnas.codegen.families import Families, families
 from graphnas.codegen.foreign import Foreign
 from graphnas.codegen.form import Form, Item
 from graphnas.codegen.forming import Former
+from graphnas.codegen.heights import heights
+from graphnas.codegen.instance import Instance
 from graphnas.codegen.layout import Layout, outline
 from graphnas.codegen.lines import Body
 from graphnas.codegen.literals import NEEDED, identifier
@@ -23,6 +26,7 @@ from graphnas.codegen.memory import Memory
 from graphnas.codegen.signature import root_of
 from graphnas.codegen.starting import build_lines, has_starts, method_lines
 from graphnas.codegen.table import SEQUENTIAL, Table
+from graphnas.codegen.template import Template
 from graphnas.codegen.writes import Writes, find_writes
 from graphnas.ir.choice import Arch
 from graphnas.ir.graph import Graph
@@ -100,64 +104,75 @@ class _Emission:
 
     # ------------------------------------------------------------ classes
     def _make_classes(self) -> None:
-        heights: dict[str, int] = {}
-
-        def height(path: str) -> int:
-            if path not in heights:
-                inner = [height(child.path) for child in self._table.children[path] if child.kind == "module"]
-                heights[path] = 1 + max(inner, default=0)
-            return heights[path]
-
         rows = [
             row
             for row in self._graph.modules
             if row.kind == "module" and not row.same_as and row.path in self._table.names
         ]
-        for level in sorted({height(row.path) for row in rows}):
-            self._level([row for row in rows if height(row.path) == level])
+        height = heights(self._table, rows)
+        for level in sorted({*height.values()}):
+            self._level([row for row in rows if height[row.path] == level])
         self._unify([self._instance(self._table.entries[""])], self._root_name, self._builder.ties())
 
     def _level(self, rows: list[Entry]) -> None:
-        groups: dict[tuple[object, ...], list[Instance]] = {}
+        named: dict[tuple[str, str], dict[tuple[object, ...], list[Instance]]] = {}
         for row in rows:
             if self._is_chain(row.path) and self._table.is_plain(row):
                 self._builder.plain.add(row.path)
             if not self._builder.is_container(row):
                 instance = self._instance(row)
-                groups.setdefault(instance.skeleton, []).append(instance)
-        for instances in groups.values():
-            self._unify(instances, self._name(instances[0].name), [])
+                kinds = named.setdefault((instance.name, instance.base), {})
+                kinds.setdefault(instance.skeleton, []).append(instance)
+        for all_kinds in named.values():
+            self._classes_of(list(all_kinds.values()))
+
+    def _classes_of(self, kinds: list[list[Instance]]) -> None:
+        """Makes the classes of modules that go by one name."""
+        if self._layout.demands is not None:
+            found: Families = tuple(((place,), None) for place in range(len(kinds)))
+        else:
+            found = families([instances[0] for instances in kinds], self._guards)
+        for places, template in found:
+            instances = [instance for place in places for instance in kinds[place]]
+            variants = [variant for variant, place in enumerate(places) for _ in kinds[place]]
+            self._unify(instances, self._name(instances[0].name), [], template, variants)
 
     def _name(self, wanted: str) -> str:
         taken = {known.name for known in self._classes} | {self._root_name} | self._outside.defined.keys()
         return _free(wanted, taken)
 
-    def _unify(self, instances: list[Instance], name: str, ties: list[Code]) -> None:
-        made = Unifier(len(self._classes), name, instances, self._classes, ties)
+    def _unify(
+        self,
+        instances: list[Instance],
+        name: str,
+        ties: list[Code],
+        template: Template | None = None,
+        variants: Sequence[int] = (),
+    ) -> None:
+        made = Unifier(len(self._classes), name, instances, self._classes, ties, template, variants)
         self._classes.append(made.result)
         self._builder.made |= made.constructions
 
     def _instance(self, row: Entry) -> Instance:
-        bodies = tuple(body for _, body in self._bodies.get(row.path, ()))
+        calls = self._bodies.get(row.path, ())
+        bodies, forms = tuple(body for _, body in calls), tuple(form for form, _ in calls)
         key = id(row), tuple(map(id, bodies)), self._is_chain(row.path), self._builder.key(row.path)
         kept = row, bodies, self._graph.modules
-        return _INSTANCES.of(key, kept, functools.partial(self._made_instance, row, bodies))
+        return _INSTANCES.of(key, kept, functools.partial(self._made_instance, row, bodies, forms))
 
-    def _made_instance(self, row: Entry, bodies: tuple[Body, ...]) -> Instance:
+    def _made_instance(self, row: Entry, bodies: tuple[Body, ...], forms: tuple[Form, ...]) -> Instance:
         path = row.path
         base = self._table.base(path) or "nn.Module"
         children = self._table.children[path]
         names = [self._table.names[child.path] for child in children]
-        held = all(child.kind in ("layer", "module") and not child.same_as for child in children)
-        if base == SEQUENTIAL and held and names == list(map(str, range(len(names)))) and self._is_chain(path):
-            passed = separated(self._builder.module(child) for child in children)
-            init = (concat("super().__init__(", passed, ")"),)
+        passed = all(child.kind in ("layer", "module") and not child.same_as for child in children)
+        if base == SEQUENTIAL and passed and names == list(map(str, range(len(names)))) and self._is_chain(path):
+            init = (listing("super().__init__(", [self._builder.module(child) for child in children], ")"),)
             return Instance(path, self._table.class_name(row), base, init, (), short=True)
         lines = tuple(self._builder.lines(path))
         forwards = tuple(self._table.forward(path, number) for number in range(len(bodies)))
-        return Instance(
-            path, self._table.class_name(row), base, lines, bodies, held=frozenset(names), forwards=forwards
-        )
+        name, held = self._table.class_name(row), frozenset(names)
+        return Instance(path, name, base, lines, bodies, held=held, forwards=forwards, forms=forms)
 
     def _is_chain(self, path: str) -> bool:
         """Whether a Sequential does no more than to call its children in order."""

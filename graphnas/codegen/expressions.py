@@ -27,7 +27,7 @@ from graphnas.codegen.code import (
     separated,
     text,
 )  # fmt: skip
-from graphnas.codegen.form import Attribute, Item, Literal, Plan
+from graphnas.codegen.form import ALIAS, COLLECT, Attribute, Item, Literal, Plan
 from graphnas.codegen.literals import as_name, identifier, literal, spelled
 from graphnas.errors import EmitError
 from graphnas.ir.choice import TRAINING, Apply, Training
@@ -138,6 +138,8 @@ def item_code(item: Item) -> Code:
     """
     if item.kind == "join":
         return conditional(*item.args)
+    if item.kind in (ALIAS, COLLECT):
+        return concat(*(term_code(arg) for arg in item.args), *keywords(item))
     if item.kind in ("layer", "module"):
         arguments = [term_code(arg, f"{item.hint or 'argument'}_{place}") for place, arg in enumerate(item.args)]
         plan = [text("plan" if item.kind == "module" else "plan=plan")] if item.plan else []

@@ -9,6 +9,9 @@ from graphnas.ir.choice import Expr
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.node import Arg
 
+ALIAS = "alias"  # the kind of an item that gives a value a second name
+COLLECT = "collect"  # the kind of an item that gathers in a list what the modules of a container return
+
 
 @dataclass(frozen=True, slots=True)
 class Literal:
@@ -50,7 +53,7 @@ class Item:
     """A node or an inner call.
 
     Attributes:
-        kind: "layer", "module", "function", "choose" or "join".
+        kind: "layer", "module", "function", "choose", "join", ALIAS or COLLECT.
         target: the module as it is reached, the function's dotted name, or the label.
         args, kwargs: terms.
         results: which parts of the result are used, and their numbers.

@@ -7,6 +7,7 @@ from typing import Any
 
 from graphnas.codegen.branches import common, conjunction
 from graphnas.codegen.code import Local
+from graphnas.codegen.collecting import collected
 from graphnas.codegen.form import Attribute, Form, Item, Literal, Root
 from graphnas.codegen.keys import Keys
 from graphnas.codegen.layout import Conditions, Layout, Region, conditions, when_of
@@ -79,7 +80,7 @@ class _Scope(Terms):
             self.items.append(made if self.layout.demands is None else self.order.placed(item, made, len(self.items)))
         self.order.check_effects()
         self.where = f"the result of {where}"
-        return Form(
+        form = Form(
             formals,
             tuple(self.items),
             self._result(),
@@ -91,6 +92,7 @@ class _Scope(Terms):
             tuple(self.order.certain),
             where,
         )
+        return form if self.layout.demands is not None else collected(form)
 
     def _formals(self) -> tuple[list[Ref], tuple[str, ...]]:
         """The call's inputs, and what they are called."""

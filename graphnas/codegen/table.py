@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
 from graphnas.codegen.layout import Layout, layer_paths
@@ -106,15 +106,15 @@ class Table:
         `relu_silu` beside no `relu` is called `relu` where other instances of the class call it so, and what stands at
         place 2 of a Sequential is called "2": no key of the `state_dict` tells the difference.
         """
-        kinds: dict[tuple[str, int], list[list[Entry]]] = defaultdict(list)
+        kinds: dict[str, list[list[Entry]]] = defaultdict(list)
         for path, rows in self.children.items():
             if self.base(path) == SEQUENTIAL:
                 self._number(rows)
             elif path in self.entries:
-                kinds[self.entries[path].type, len(rows)].append(rows)
+                kinds[self.entries[path].type].append(rows)
         for instances in kinds.values():
-            for column in zip(*instances, strict=True):
-                self._align(column)
+            if len(instances) > 1:
+                self._align(instances)
 
     def _number(self, rows: list[Entry]) -> None:
         for place, row in enumerate(rows):
@@ -122,20 +122,15 @@ class Table:
             if stem == str(place) and self._is_free(row):
                 self.names[row.path] = stem
 
-    def _align(self, column: tuple[Entry, ...]) -> None:
-        found = Counter(self.names[row.path] for row in column)
-        if len(found) < 2 or not all(self._is_free(row) for row in column):
-            return
-        stem = _stem(list(found))
-        taken = {
-            self.names[other.path]
-            for row in column
-            for other in self.children[row.path.rpartition(".")[0]]
-            if other is not row
-        }
-        if stem and stem not in taken:
-            for row in column:
-                self.names[row.path] = stem
+    def _align(self, instances: list[list[Entry]]) -> None:
+        found = {self.names[row.path] for rows in instances for row in rows if self._is_free(row)}
+        stems = {stem for name in found for stem in _stems(name)} if len(found) > 1 else set()
+        for stem in sorted(stems, key=lambda stem: (-len(stem), stem)):
+            if sum(_has_stem(name, stem) for name in found) < 2:
+                continue
+            named = [[row for row in rows if _has_stem(self.names[row.path], stem)] for rows in instances]
+            if all(len(rows) <= 1 and all(map(self._is_free, rows)) for rows in named):
+                self.names |= {row.path: stem for rows in named for row in rows}
 
     def _is_free(self, row: Entry) -> bool:
         return row.kind == "layer" and not row.same_as and is_stateless(row.type)
@@ -225,11 +220,11 @@ def _own(entry: Entry) -> Entry:
     return replace(entry, same_as="")
 
 
-def _stem(names: list[str]) -> str:
-    """The longest name, or part of a name up to an underscore, with which all names begin."""
-    candidate = min(names, key=len)
-    while candidate:
-        if all(name == candidate or name.startswith(f"{candidate}_") for name in names):
-            return candidate
-        candidate = candidate.rpartition("_")[0]
-    return ""
+def _stems(name: str) -> list[str]:
+    """The name, and its parts up to an underscore."""
+    parts = name.split("_")
+    return ["_".join(parts[:length]) for length in range(1, len(parts) + 1)]
+
+
+def _has_stem(name: str, stem: str) -> bool:
+    return name == stem or name.startswith(f"{stem}_")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import builtins
 import keyword
+from collections import Counter
 from dataclasses import dataclass, field
 
-from graphnas.codegen.form import Item
+from graphnas.codegen.code import Local
+from graphnas.codegen.form import ALIAS, Form, Item
 from graphnas.codegen.literals import as_name
 
 _RESERVED = frozenset(
@@ -23,11 +25,15 @@ class Variables:
         names: number of a value → its name.
         until: name → the last step that reads a value so called.
         chained: names of values that layers or modules returned, or that the call was given as `x`.
+        spare: those of them that were taken since the better ones were in use.
+        branched: numbers of the values that several layers and modules are given.
     """
 
     names: dict[int, str] = field(default_factory=dict)
     until: dict[str, int] = field(default_factory=dict)
     chained: set[str] = field(default_factory=set)
+    spare: set[str] = field(default_factory=set)
+    branched: frozenset[int] = frozenset()
 
     def give(self, index: int, name: str, until: int) -> str:
         """Calls a value so until a step has run."""
@@ -47,7 +53,7 @@ class Variables:
             name = f"{hint}_{number}"
         return name
 
-    def choose(self, item: Item, first: int | None, step: int) -> str:
+    def choose(self, item: Item, index: int, first: int | None, step: int) -> str:
         """A name for the result of an item.
 
         The value that passes from layer to layer keeps its name, as a person would write it; what a function makes of a
@@ -55,24 +61,38 @@ class Variables:
 
         Args:
             item: what computes the value.
+            index: the number of the value.
             first: the number of the first value that it reads, if any.
             step: when.
         """
         if item.target == "torch.Tensor.__bool__":  # a decision is not called like the data that it is about
             return self.fresh(as_name(item.hint or "decision"), step)
-        layered = item.kind in ("layer", "module")
+        layered = item.kind in ("layer", "module", ALIAS)
         old = self.names.get(first) if first is not None else None
-        if old is not None and self.is_free(old, step) and (not layered or old in self.chained):
+        keeps = old is not None and self.is_free(old, step) and (not layered or old in self.chained)
+        if keeps and old is not None and (not layered or old not in self.spare):
             return old
-        if layered:
+        given = item.args[0] if item.args else None
+        is_branch = layered and item.hint and isinstance(given, Local) and given.index in self.branched
+        if layered and not is_branch:
             for name in _CHAIN[:2]:
                 if self.is_free(name, step):
                     self.chained.add(name)
                     return name
+        if keeps and old is not None:
+            return old
         name = self.fresh(as_name(item.hint or "x"), step)
         if layered:
             self.chained.add(name)
+            self.spare.add(name)
         return name
+
+
+def branched(form: Form) -> frozenset[int]:
+    """The values that several layers and modules are given: what these return is called after them."""
+    calls = [item for item in form.items if item.kind in ("layer", "module") and item.args]
+    read = Counter(item.args[0].index for item in calls if isinstance(item.args[0], Local) and not item.args[0].item)
+    return frozenset(index for index, count in read.items() if count > 1)
 
 
 def pattern(names: dict[tuple[int | str, ...], str], prefix: tuple[int | str, ...], item: Item) -> str:

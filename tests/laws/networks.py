@@ -12,9 +12,18 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from graphnas.ir.targets import RANDOM
+from tests.models.bert import bert_base
+from tests.models.convnext import convnext_tiny
+from tests.models.densenet import densenet121
+from tests.models.efficientnet import efficientnet_b0
+from tests.models.googlenet import googlenet
 from tests.models.gpt import GPT
+from tests.models.mixer import mixer_b_16
 from tests.models.mobilenet_v3 import mobilenet_v3_small
+from tests.models.regnet import regnet_y_400mf
 from tests.models.resnet import resnet18, resnet50
+from tests.models.unet import UNet
+from tests.models.vgg import vgg16
 from tests.models.vit import VisionTransformer
 
 
@@ -66,6 +75,18 @@ MOBILENET = Network("mobilenet_v3", lambda: mobilenet_v3_small(0.25, 10), _image
 VIT = Network("vit", lambda: VisionTransformer(depth=2), _image, (2,), ((3,), (1,)))
 GPT_SMALL = Network("gpt", lambda: GPT(depth=2), _tokens, (2, 7), ((3, 7), (2, 12), (1, 32)))
 NETWORKS = (RESNET_18, RESNET_50, MOBILENET, VIT, GPT_SMALL)
+# Further topologies, with narrow layers.
+NARROW = (
+    Network("vgg16", lambda: vgg16(4, 16, 10), _image, (2,), ((3,),)),
+    Network("densenet121", lambda: densenet121(4, 10), _image, (2,), ((3,),)),
+    Network("convnext_tiny", lambda: convnext_tiny(8, 10), _image, (2,), ((3,),)),
+    Network("efficientnet_b0", lambda: efficientnet_b0(4, 10), _image, (2,), ((3,),)),
+    Network("regnet_y_400mf", lambda: regnet_y_400mf(4, 10), _image, (2,), ((3,),)),
+    Network("googlenet", lambda: googlenet(8, 10), _image, (2,), ((3,),)),
+    Network("unet", lambda: UNet(4), _image, (2,), ((3,),)),
+    Network("mixer_b_16", lambda: mixer_b_16(32, 24, 10), _image, (2,), ((3,),)),
+    Network("bert_base", lambda: bert_base(24, 70), _tokens, (2, 7), ((3, 7), (2, 12))),
+)
 
 
 @dataclass(frozen=True)

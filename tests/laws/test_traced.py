@@ -7,11 +7,11 @@ import torch
 
 from graphnas.codegen.build import build
 from graphnas.tracing.tracer import trace
-from tests.laws.networks import GPT_SMALL, NETWORKS, VIT, Network, assert_same, run, same
+from tests.laws.networks import GPT_SMALL, NARROW, NETWORKS, VIT, Network, assert_same, run, same
 
 
 @pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
-@pytest.mark.parametrize("network", NETWORKS, ids=repr)
+@pytest.mark.parametrize("network", [*NETWORKS, *NARROW], ids=repr)
 def test_built_network_equals_the_model(network: Network, training: bool) -> None:
     model = network.model()
     weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}

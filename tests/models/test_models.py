@@ -10,9 +10,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.models.bert import bert_base
+from tests.models.convnext import convnext_tiny
+from tests.models.densenet import densenet121
+from tests.models.efficientnet import efficientnet_b0
+from tests.models.googlenet import googlenet
 from tests.models.gpt import gpt2, gpt_small
+from tests.models.mixer import mixer_b_16
 from tests.models.mobilenet_v3 import mobilenet_v3_small
+from tests.models.regnet import regnet_y_400mf
 from tests.models.resnet import resnet18, resnet50
+from tests.models.unet import UNet
+from tests.models.vgg import vgg16
 from tests.models.vit import vit_b_16, vit_small
 
 PUBLISHED = [
@@ -21,6 +30,13 @@ PUBLISHED = [
     (mobilenet_v3_small, 2_542_856),
     (vit_b_16, 86_567_656),
     (gpt2, 124_439_808),
+    (vgg16, 138_357_544),
+    (densenet121, 7_978_856),
+    (convnext_tiny, 28_589_128),
+    (efficientnet_b0, 5_288_548),
+    (regnet_y_400mf, 4_344_144),
+    (mixer_b_16, 59_880_472),
+    (bert_base, 109_482_240),
 ]
 
 SMALL = [
@@ -29,6 +45,8 @@ SMALL = [
     (lambda: mobilenet_v3_small(0.25, 10), torch.zeros(2, 3, 32, 32), (2, 10)),
     (vit_small, torch.zeros(2, 3, 32, 32), (2, 10)),
     (gpt_small, torch.zeros(2, 7, dtype=torch.long), (2, 7, 65)),
+    (lambda: googlenet(8, 10), torch.zeros(2, 3, 32, 32), (2, 10)),
+    (lambda: UNet(4), torch.zeros(2, 3, 32, 32), (2, 2, 32, 32)),
 ]
 
 
