@@ -29,25 +29,16 @@ class BertSelfAttention(nn.Module):
         self.dropout = nn.Dropout(p=0.1)
 
     def forward(self, hidden_states, mask):
-        query = self.query(hidden_states)
-        query = query.view(
-            (hidden_states.shape[0], hidden_states.shape[1], 12, hidden_states.shape[2] // 12)
-        )
-        query = query.transpose(1, 2)
-        key = self.key(hidden_states)
-        key = key.view(
-            (hidden_states.shape[0], hidden_states.shape[1], 12, hidden_states.shape[2] // 12)
-        )
-        key = key.transpose(1, 2)
-        value = self.value(hidden_states)
-        value = value.view(
-            (hidden_states.shape[0], hidden_states.shape[1], 12, hidden_states.shape[2] // 12)
-        )
-        value = value.transpose(1, 2)
-        query = query @ key.transpose(-1, -2) / math.sqrt(hidden_states.shape[2] // 12)
-        x = self.dropout(torch.softmax(query + mask, dim=-1)) @ value
+        shape = hidden_states.size()
+        x = self.query(hidden_states).view((shape[0], shape[1], 12, shape[2] // 12))
         x = x.transpose(1, 2)
-        return x.reshape(hidden_states.shape[0], hidden_states.shape[1], hidden_states.shape[2])
+        out = self.key(hidden_states).view((shape[0], shape[1], 12, shape[2] // 12))
+        out = out.transpose(1, 2)
+        view = self.value(hidden_states).view((shape[0], shape[1], 12, shape[2] // 12))
+        view = view.transpose(1, 2)
+        x = x @ out.transpose(-1, -2) / math.sqrt(shape[2] // 12)
+        x = self.dropout(torch.softmax(x + mask, dim=-1)) @ view
+        return x.transpose(1, 2).reshape(shape[0], shape[1], shape[2])
 
 
 class BertSelfOutput(nn.Module):

@@ -17,18 +17,15 @@ class CausalSelfAttention(nn.Module):
         self.drop = nn.Dropout(p=0.1)
 
     def forward(self, x):
-        split, split_1, split_2, *_ = self.qkv(x).split(x.shape[2], dim=2)
-        split = split.view(x.shape[0], x.shape[1], 4, x.shape[2] // 4)
-        split = split.transpose(1, 2)
-        split_1 = split_1.view(x.shape[0], x.shape[1], 4, x.shape[2] // 4)
-        split_1 = split_1.transpose(1, 2)
-        split_2 = split_2.view(x.shape[0], x.shape[1], 4, x.shape[2] // 4)
-        split_2 = split_2.transpose(1, 2)
+        shape = x.size()
+        split, split_1, split_2, *_ = self.qkv(x).split(shape[2], dim=2)
+        split = split.view(shape[0], shape[1], 4, shape[2] // 4).transpose(1, 2)
+        split_1 = split_1.view(shape[0], shape[1], 4, shape[2] // 4).transpose(1, 2)
+        split_2 = split_2.view(shape[0], shape[1], 4, shape[2] // 4).transpose(1, 2)
         split = F.scaled_dot_product_attention(
             split, split_1, split_2, dropout_p=0.1 if self.training else 0.0, is_causal=True
         )
-        split = split.transpose(1, 2).contiguous()
-        split = split.view(x.shape[0], x.shape[1], x.shape[2])
+        split = split.transpose(1, 2).contiguous().view(shape[0], shape[1], shape[2])
         return self.drop(self.proj(split))
 
 

@@ -28,9 +28,9 @@ from graphnas.codegen.starting import build_lines, has_starts, method_lines
 from graphnas.codegen.table import SEQUENTIAL, Table
 from graphnas.codegen.template import Template
 from graphnas.codegen.writes import Writes, find_writes
-from graphnas.ir.choice import Arch
+from graphnas.ir.choice import TRAINING, Apply, Arch
 from graphnas.ir.graph import Graph
-from graphnas.ir.node import Call, Entry
+from graphnas.ir.node import Arg, Call, Entry
 from graphnas.ir.storing import digest
 from graphnas.version import VERSION
 
@@ -128,14 +128,28 @@ class _Emission:
 
     def _classes_of(self, kinds: list[list[Instance]]) -> None:
         """Makes the classes of modules that go by one name."""
-        if self._layout.demands is not None:
-            found: Families = tuple(((place,), None) for place in range(len(kinds)))
-        else:
-            found = families([instances[0] for instances in kinds], self._guards)
-        for places, template in found:
+        apart = [place for place, instances in enumerate(kinds) if not all(map(self._may_share, instances))]
+        others = [place for place in range(len(kinds)) if place not in apart]
+        found: Families = tuple(((place,), None) for place in apart)
+        if others:
+            together = families([kinds[place][0] for place in others], self._guards)
+            found = (*found, *((tuple([others[place] for place in places]), made) for places, made in together))
+        for places, template in sorted(found, key=lambda family: family[0]):
             instances = [instance for place in places for instance in kinds[place]]
             variants = [variant for variant, place in enumerate(places) for _ in kinds[place]]
             self._unify(instances, self._name(instances[0].name), [], template, variants)
+
+    def _may_share(self, instance: Instance) -> bool:
+        """Whether a module may be written in one class with others that differ from it in parts.
+
+        Not where choices are open; nor where something is held by several modules, of which some have a placeholder for
+        it that `forward` would take for the part; nor where conditions other than the mode nest in its lines.
+        """
+        if self._layout.demands is not None:
+            return False
+        if any(row.same_as or row.path in self._table.shared for row in self._table.children[instance.path]):
+            return False
+        return all(is_mode(test) for form in instance.forms for item in form.items for test in item.when)
 
     def _name(self, wanted: str) -> str:
         taken = {known.name for known in self._classes} | {self._root_name} | self._outside.defined.keys()
@@ -279,3 +293,8 @@ def _is_link(item: Item, place: int) -> bool:
     more = item.kwargs or item.when or item.plan or item.thunks or item.asked
     plain = item.kind in ("layer", "module") and not more
     return single and plain and item.target == f"self[{place}]"
+
+
+def is_mode(test: Arg) -> bool:
+    """Whether a condition asks for the mode and for nothing else."""
+    return bool(test == TRAINING or test == Apply("not", (TRAINING,)))

@@ -14,6 +14,7 @@ from graphnas.codegen.layout import Conditions, Layout, Region, conditions, when
 from graphnas.codegen.literals import as_name, identifier, literal
 from graphnas.codegen.memory import Memory
 from graphnas.codegen.order import Order, awaited_nodes
+from graphnas.codegen.sizing import sized
 from graphnas.codegen.table import Table
 from graphnas.codegen.terms import Terms
 from graphnas.codegen.writes import Writes, without_writing
@@ -92,7 +93,7 @@ class _Scope(Terms):
             tuple(self.order.certain),
             where,
         )
-        return form if self.layout.demands is not None else collected(form)
+        return form if self.layout.demands is not None else sized(collected(form))
 
     def _formals(self) -> tuple[list[Ref], tuple[str, ...]]:
         """The call's inputs, and what they are called."""

@@ -57,9 +57,10 @@ def access(item: Input) -> str:
 
 
 def _signature(parameters: tuple[Parameter, ...], is_open: bool) -> list[str]:
-    parts = []
+    parts: list[str] = []
     starred = False
     for parameter in parameters:
+        follows = not starred and any("=" in part for part in parts)
         match parameter.kind:
             case "var_positional":
                 parts.append(f"*{parameter.name}")
@@ -67,17 +68,20 @@ def _signature(parameters: tuple[Parameter, ...], is_open: bool) -> list[str]:
             case "var_keyword":
                 continue
             case "keyword" if not starred:
-                parts += ["*", _parameter(parameter)]
+                parts += ["*", _parameter(parameter, False)]
                 starred = True
             case _:
-                parts.append(_parameter(parameter))
+                parts.append(_parameter(parameter, follows))
     if is_open:
         parts += ["plan"] if starred else ["*", "plan"]
     return parts + [f"**{parameter.name}" for parameter in parameters if parameter.kind == "var_keyword"]
 
 
-def _parameter(parameter: Parameter) -> str:
-    return parameter.name if parameter.required else f"{parameter.name}={literal(parameter.value)}"
+def _parameter(parameter: Parameter, follows: bool) -> str:
+    """A parameter as source; one that must be given, behind one that need not, has a default that is refused."""
+    if parameter.required:
+        return f"{parameter.name}=..." if follows else parameter.name
+    return f"{parameter.name}={literal(parameter.value)}"
 
 
 def _refusal(parameter: Parameter) -> tuple[str, str]:

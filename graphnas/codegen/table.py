@@ -35,6 +35,8 @@ class Table:
         layers: the layers that are called, by path.
         children: the rows directly below a path, in registration order; those that nothing needs are left out.
         names: path → the attribute under which the emitted file holds it.
+        aliases: the rows that are the same as others.
+        shared: the paths of what these are, but for layers without state.
     """
 
     layout: Layout
@@ -43,6 +45,7 @@ class Table:
     children: dict[str, list[Entry]] = field(default_factory=lambda: defaultdict(list))
     names: dict[str, str] = field(default_factory=dict)
     aliases: list[Entry] = field(default_factory=list)
+    shared: set[str] = field(default_factory=set)
     _shapes: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -54,6 +57,8 @@ class Table:
         for entry in graph.modules:
             if entry.same_as:
                 self.aliases.append(entry)
+                if not is_shared_idly(entry):
+                    self.shared.add(entry.same_as)
         needed = self._needed()
         for entry in graph.modules:
             if entry.path in needed and entry.path:

@@ -147,12 +147,18 @@ def _parameter(parameter: inspect.Parameter, bound: inspect.BoundArguments, wher
     if name in bound.arguments and _holds_tensor(bound.arguments[name]):
         return Parameter(name, kind, required)
     if name in bound.arguments:
-        return Parameter(name, kind, required, True, _plain(bound.arguments[name], name, where))
+        given = _plain(bound.arguments[name], name, where)
+        # Left out, it would be another value than the traced one: it must be given.
+        other = kind in ("positional", "keyword") and repr(_default(parameter)) != repr(given)
+        return Parameter(name, kind, required or other, True, given)
+    return Parameter(name, kind, required, True, _default(parameter))
+
+
+def _default(parameter: inspect.Parameter) -> Arg:
     try:
-        default = None if parameter.default is parameter.empty else argument(parameter.default, no_tensor)
+        return None if parameter.default is parameter.empty else argument(parameter.default, no_tensor)
     except NotAnArgumentError:
-        default = None  # it cannot be written down: the graph was traced with it, and None stands for it
-    return Parameter(name, kind, required, True, default)
+        return None  # it cannot be written down: the graph was traced with it, and None stands for it
 
 
 def _plain(value: Any, name: str, where: str) -> Arg:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 import pytest
@@ -149,3 +150,37 @@ def test_a_value_that_may_be_the_input_is_kept_for_those_who_read_it() -> None:
         child = gn.build(gn.specialize(space, arch), weights)
         assert torch.equal(child(ours), supernet(theirs, plan=arch)), arch
         assert torch.equal(ours, theirs), arch
+
+
+class Optional(nn.Module):
+    """Parts that may be missing, and of which one may be another block's as well."""
+
+    def __init__(self, first: nn.Module | None, act: nn.Module | None, last: nn.Module | None) -> None:
+        super().__init__()
+        self.first = first
+        self.act = act
+        self.last = last
+        self.always = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.first is not None:
+            x = self.first(x)
+        else:
+            x = torch.tanh(x)
+        x = self.always(x)
+        if self.act is not None:
+            x = self.act(x)
+        return x if self.last is None else x + self.last(x)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_parts_that_only_some_blocks_have_and_some_share(seed: int) -> None:
+    rng = random.Random(seed)
+    torch.manual_seed(seed)
+    layer, act = nn.Linear(8, 8), nn.ReLU()
+    firsts = [lambda: layer, lambda: layer, lambda: nn.Linear(8, 8), lambda: None]
+    parts = [(rng.choice(firsts)(), rng.choice((act, None)), rng.choice((nn.Linear(8, 8), None))) for _ in range(4)]
+    model = nn.Sequential(*(Optional(*part) for part in parts))
+    built = gn.build(gn.trace(model, X), model.state_dict())
+    assert list(built.state_dict()) == list(model.state_dict())
+    assert torch.equal(built(X[:3]), model(X[:3]))

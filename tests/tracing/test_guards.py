@@ -342,3 +342,23 @@ def test_model_that_raises_in_training_holds_in_evaluation() -> None:
     assert torch.equal(network.eval()(x), model.eval()(x))
     with pytest.raises(ValueError, match="Detector raised in training when it was traced"):
         network.train()(x)
+
+
+class Flagged(nn.Module):
+    """Two numbers and a flag, all of which may be left out."""
+
+    def forward(self, x: Tensor, factor: float = 2.0, flag: bool = False, last: int = 1) -> Tensor:
+        return (x * factor if flag else -x) + last
+
+
+def test_value_other_than_the_default_must_be_given() -> None:
+    model, x = Flagged(), torch.randn(2, 6)
+    network = build(trace(model, x, flag=True))
+    assert torch.equal(network(x, flag=True), model(x, flag=True))
+    assert torch.equal(network(x, 2.0, True), model(x, 2.0, True))
+    with pytest.raises(ValueError, match="flag was traced as True"):
+        network(x)
+    alone = build(trace(model, x, 3.0))
+    assert torch.equal(alone(x, 3.0), model(x, 3.0))
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'factor'"):
+        alone(x)
