@@ -163,11 +163,7 @@ class Optional(nn.Module):
         self.always = nn.Linear(8, 8)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.first is not None:
-            x = self.first(x)
-        else:
-            x = torch.tanh(x)
-        x = self.always(x)
+        x = self.always(torch.tanh(x) if self.first is None else self.first(x))
         if self.act is not None:
             x = self.act(x)
         return x if self.last is None else x + self.last(x)
