@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 import graphnas as gn
-from benchmarks.measuring import interleaved, ratios, spread
+from benchmarks.measuring import balanced, interleaved, ratios, spread
 from benchmarks.networks import NETWORKS, Network
 from benchmarks.report import Report
 
@@ -22,7 +22,7 @@ def run() -> Report:
     bars: dict[str, float] = {}
     for name, network in NETWORKS.items():
         times, equal = _times(network)
-        found = spread(ratios(times["child"], times["original"]))
+        found = spread(ratios(balanced(times["child"]), balanced(times["original"])))
         rows += [spread(samples).row(f"{name}: {work}, CPU ms") for work, samples in times.items()]
         rows.append(found.row(f"{name}: child per original"))
         figures |= {f"{name}.ratio": found.median, f"{name}.ratio_high_95": found.upper_bound}

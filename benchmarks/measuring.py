@@ -72,6 +72,14 @@ def ratios(upper: Sequence[float], lower: Sequence[float]) -> list[float]:
     return [a / b for a, b in zip(upper, lower, strict=True)]
 
 
+def balanced(samples: Sequence[float]) -> list[float]:
+    """Of two works that take turns, the mean of every two rounds: in one of them a work ran first, in the other second.
+
+    What runs second may find caches and clocks otherwise; ratios round by round would then have two humps.
+    """
+    return [(first + second) / 2 for first, second in zip(samples[::2], samples[1::2])]
+
+
 def spread(samples: Sequence[float], seed: int = 0) -> Spread:
     """Median and quartiles of samples, and how far another run's median may lie."""
     rng = random.Random(seed)
