@@ -64,7 +64,7 @@ def test_benchmarks_run_on_little(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     monkeypatch.setattr(readability, "ARCHS", 2)
     monkeypatch.setattr(readability, "HAND_WRITTEN", {"unet": HAND_WRITTEN["unet"]})
     monkeypatch.setattr(forward, "NETWORKS", small)
-    monkeypatch.setattr(forward, "ROUNDS", 3)
+    monkeypatch.setattr(forward, "ROUNDS", 4)
     monkeypatch.setattr(soundness, "ROWS", {"encoder": soundness.ROWS["encoder"]})
     monkeypatch.setattr(compiling, "TRACED", ("vit_small",))
     for name, number in {"ROUNDS": 2, "CHILDREN": 3, "ASKS": 5}.items():
