@@ -10,10 +10,8 @@ from typing import Any, TypeAlias
 from graphnas.codegen.alignment import Column
 from graphnas.codegen.code import Code, Local
 from graphnas.codegen.form import ALIAS, Form, Item
+from graphnas.codegen.trees import rewritten
 from graphnas.codegen.variables import Variables
-from graphnas.ir.choice import Apply
-from graphnas.ir.frozen import FrozenDict
-from graphnas.ir.node import Given, List, Size, Slice
 
 # A value of the variants: the column that computes it and the part of the result, or -1 and a parameter's place.
 Key: TypeAlias = tuple[int, tuple[int | str, ...]]
@@ -161,32 +159,15 @@ def aliased(
 def _with_alias(form: Form, first: int, keys: dict[int, Key], old: Key, reading: set[int], hint: str) -> Form:
     index = next(number for number, key in keys.items() if key == old)
     new = Local(form.values)
+
+    def renamed(term: Any) -> Any:
+        return replace(term, index=new.index) if isinstance(term, Local) and term.index == index else term
+
     alias = Item(ALIAS, "", (Local(index),), results=(((), new.index),), hint=hint)
     items = [
-        replace(item, args=_renamed(item.args, index, new), kwargs=_renamed(item.kwargs, index, new))
+        replace(item, args=rewritten(item.args, renamed), kwargs=rewritten(item.kwargs, renamed))
         if step in reading
         else item
         for step, item in enumerate(form.items)
     ]
     return replace(form, items=(*items[:first], alias, *items[first:]), values=form.values + 1)
-
-
-def _renamed(tree: Any, index: int, new: Local) -> Any:
-    match tree:
-        case Local(index=found) if found == index:
-            return replace(tree, index=new.index)
-        case tuple():
-            return tuple([_renamed(item, index, new) for item in tree])
-        case FrozenDict():
-            return type(tree)({key: _renamed(value, index, new) for key, value in tree.items()})
-        case Apply(fn=fn, args=args):
-            return Apply(fn, _renamed(args, index, new))
-        case List(items=items):
-            return List(_renamed(items, index, new))
-        case Size(of=of, dim=dim):
-            return Size(_renamed(of, index, new), dim)
-        case Given(of=of):
-            return Given(_renamed(of, index, new))
-        case Slice(start=start, stop=stop, step=step):
-            return Slice(*_renamed((start, stop, step), index, new))
-    return tree

@@ -9,9 +9,8 @@ from typing import Any
 
 from graphnas.codegen.code import Local
 from graphnas.codegen.form import COLLECT, Form, Item
-from graphnas.ir.choice import Apply
-from graphnas.ir.frozen import FrozenDict
-from graphnas.ir.node import Given, List, Size, Slice
+from graphnas.codegen.trees import rewritten, subterms
+from graphnas.ir.node import List
 
 
 def collected(form: Form) -> Form:
@@ -53,8 +52,8 @@ def _run(form: Form, start: int) -> Form | None:
     end = start + 2 * size
     whole = List(gathered)
     rest = replace(form, items=form.items[end:])
-    times = sum(tree == whole for tree in _trees(rest))
-    reads = Counter(tree.index for tree in _trees(form) if isinstance(tree, Local))
+    times = sum(term == whole for term in _terms(rest))
+    reads = Counter(term.index for term in _terms(form) if isinstance(term, Local))
     inside = [reads[part.index] - times for part in gathered[len(given.items) :] if isinstance(part, Local)]
     made_reads = [reads[form.items[start + 2 * number].results[0][1]] for number in range(size)]
     if not times or inside != list(range(size - 1, -1, -1)) or set(made_reads) != {1}:
@@ -63,11 +62,15 @@ def _run(form: Form, start: int) -> Form | None:
     item = replace(
         first, kind=COLLECT, container=(container, 0, 0), results=(((), new.index),), hint="features", pair=False
     )
-    items = [replace(one, args=_with(one.args, whole, new), kwargs=_with(one.kwargs, whole, new)) for one in rest.items]
+
+    def listed(term: Any) -> Any:
+        return new if term == whole else term
+
+    items = [replace(one, args=rewritten(one.args, listed), kwargs=rewritten(one.kwargs, listed)) for one in rest.items]
     return replace(
         form,
         items=(*form.items[:start], item, *items),
-        result=_with(form.result, whole, new),
+        result=rewritten(form.result, listed),
         values=form.values + 1,
         certain=(),
     )
@@ -85,39 +88,7 @@ def _is_fed(call: Item, made: Item) -> bool:
     return single and not more and call.args == (Local(made.results[0][1]),)
 
 
-def _trees(tree: Any) -> Iterator[Any]:
-    """All terms in a form."""
-    yield tree
-    match tree:
-        case Form(items=items, result=result):
-            for item in items:
-                yield from _trees((item.args, item.kwargs, item.when))
-            yield from _trees(result)
-        case tuple():
-            for item in tree:
-                yield from _trees(item)
-        case FrozenDict():
-            for item in tree.values():
-                yield from _trees(item)
-        case Apply(args=args):
-            yield from _trees(args)
-        case List(items=items):
-            yield from _trees(items)
-        case Size(of=of) | Given(of=of):
-            yield from _trees(of)
-        case Slice(start=start, stop=stop, step=step):
-            yield from _trees((start, stop, step))
-
-
-def _with(tree: Any, whole: List, new: Local) -> Any:
-    """A term with the list instead of all that is in it."""
-    if tree == whole:
-        return new
-    match tree:
-        case tuple():
-            return tuple([_with(item, whole, new) for item in tree])
-        case FrozenDict():
-            return type(tree)({key: _with(value, whole, new) for key, value in tree.items()})
-        case List(items=items):
-            return List(_with(items, whole, new))
-    return tree
+def _terms(form: Form) -> Iterator[Any]:
+    for item in form.items:
+        yield from subterms((item.args, item.kwargs, item.when))
+    yield from subterms(form.result)

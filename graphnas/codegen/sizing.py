@@ -9,9 +9,8 @@ from typing import Any
 
 from graphnas.codegen.code import Local
 from graphnas.codegen.form import Form, Item
-from graphnas.ir.choice import Apply
-from graphnas.ir.frozen import FrozenDict
-from graphnas.ir.node import List, Size, Slice
+from graphnas.codegen.trees import rewritten, subterms
+from graphnas.ir.node import Size
 
 OFTEN = 4  # reads from which on a further line is shorter to read, and faster to run
 
@@ -34,50 +33,30 @@ def sized(form: Form) -> Form:
         Item("function", "torch.Tensor.size", (Local(index),), results=(((), shape),), hint="shape", where=form.where)
         for index, shape in shapes.items()
     ]
-    items = [replace(item, args=_read(item.args, shapes), kwargs=_read(item.kwargs, shapes)) for item in form.items]
+
+    def read_off(term: Any) -> Any:
+        if not isinstance(term, Size) or term.dim is None or _input(term) not in shapes:
+            return term
+        return Local(shapes[_input(term)], (term.dim,))
+
+    items = [
+        replace(item, args=rewritten(item.args, read_off), kwargs=rewritten(item.kwargs, read_off))
+        for item in form.items
+    ]
     return replace(
         form,
         items=(*first, *items),
-        result=_read(form.result, shapes),
+        result=rewritten(form.result, read_off),
         values=form.values + len(shapes),
     )
 
 
 def _measured(tree: Any) -> Iterator[int]:
     """The values whose sizes a term reads, with repeats."""
-    match tree:
-        case Size():
-            yield _input(tree)
-        case Apply(args=inner) | List(items=inner) | (tuple() as inner):
-            for item in inner:
-                yield from _measured(item)
-        case FrozenDict():
-            for item in tree.values():
-                yield from _measured(item)
-        case Slice(start=start, stop=stop, step=step):
-            yield from _measured((start, stop, step))
+    return (_input(term) for term in subterms(tree) if isinstance(term, Size))
 
 
 def _input(size: Size) -> int:
     """The number of the value whose extent along a dimension is read; -1 for anything else."""
     value: Any = size.of
     return value.index if isinstance(value, Local) and not value.item and size.dim is not None else -1
-
-
-def _read(tree: Any, shapes: dict[int, int]) -> Any:
-    """The term that reads sizes off the shapes."""
-    if isinstance(tree, Size):
-        kept = _input(tree) not in shapes
-        return tree if kept else Local(shapes[_input(tree)], (tree.dim or 0,))
-    match tree:
-        case Apply(fn=fn, args=args):
-            return Apply(fn, _read(args, shapes))
-        case List(items=items):
-            return List(_read(items, shapes))
-        case tuple():
-            return tuple([_read(item, shapes) for item in tree])
-        case FrozenDict():
-            return type(tree)({key: _read(item, shapes) for key, item in tree.items()})
-        case Slice(start=start, stop=stop, step=step):
-            return Slice(*_read((start, stop, step), shapes))
-    return tree

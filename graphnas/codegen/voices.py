@@ -15,9 +15,10 @@ from graphnas.codegen.expressions import term_code
 from graphnas.codegen.form import COLLECT, Form, Item, Literal
 from graphnas.codegen.instance import structure
 from graphnas.codegen.lines import Line, Passage, literals
+from graphnas.codegen.trees import rewritten
 from graphnas.ir.choice import Apply
 from graphnas.ir.frozen import FrozenDict
-from graphnas.ir.node import Arg, Given, List, Size, Slice
+from graphnas.ir.node import Given, List, Size, Slice
 
 MAX_ALIASES = 3  # values that are given a second name, so that variants can call them alike
 
@@ -62,35 +63,19 @@ def _bare(tree: Any) -> Any:
 def marked(form: Form) -> Form:
     """The form with its literals numbered: two texts of it tell which literal stands where."""
     numbers = count()
+
+    def numbered(term: Any) -> Any:
+        fixed = not isinstance(term, Literal) or term.text in ("None", "...")
+        return term if fixed else Literal(term.text, next(numbers))
+
     items = [
         replace(
-            item, args=_numbered(item.args, numbers), kwargs=_numbered(item.kwargs, numbers),
-            when=_numbered(item.when, numbers),
+            item, args=rewritten(item.args, numbered), kwargs=rewritten(item.kwargs, numbered),
+            when=rewritten(item.when, numbered),
         )
         for item in form.items
     ]  # fmt: skip
-    return replace(form, items=tuple(items), result=_numbered(form.result, numbers))
-
-
-def _numbered(tree: Arg, numbers: Any) -> Any:
-    match tree:
-        case Literal(text=text) if text not in ("None", "..."):
-            return Literal(text, next(numbers))
-        case tuple():
-            return tuple([_numbered(item, numbers) for item in tree])
-        case FrozenDict():
-            return type(tree)({key: _numbered(value, numbers) for key, value in tree.items()})
-        case Apply(fn=fn, args=args):
-            return Apply(fn, _numbered(args, numbers))
-        case List(items=items):
-            return List(_numbered(items, numbers))
-        case Size(of=of, dim=dim):
-            return Size(_numbered(of, numbers), dim)
-        case Given(of=of):
-            return Given(_numbered(of, numbers))
-        case Slice(start=start, stop=stop, step=step):
-            return Slice(*_numbered((start, stop, step), numbers))
-    return tree
+    return replace(form, items=tuple(items), result=rewritten(form.result, numbered))
 
 
 # ---------------------------------------------------------------- lines

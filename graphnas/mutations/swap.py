@@ -222,8 +222,6 @@ def _part(site: Site, path: str, nodes: tuple[Node, ...], result: Ref, formals: 
     return _Part(parameters, own, result, formals=formals)
 
 
-
-
 def _unfit(site: Site) -> str:
     if reason := not_one_tensor(site):
         return reason

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -9,6 +12,19 @@ from torch import Tensor
 def storage(tensor: Tensor) -> int:
     """Which memory a tensor lives in."""
     return int(tensor.untyped_storage()._cdata)
+
+
+def tensors_in(tree: Any) -> Iterator[Tensor]:
+    """The tensors in nested tuples, lists, sets, dicts and slices."""
+    if isinstance(tree, Tensor):
+        yield tree
+    elif isinstance(tree, tuple | list | set):
+        for item in tree:
+            yield from tensors_in(item)
+    elif isinstance(tree, dict):
+        yield from tensors_in(tuple(tree.values()))
+    elif type(tree) is slice:
+        yield from tensors_in((tree.start, tree.stop, tree.step))
 
 
 def fresh(tensor: Tensor) -> Tensor:

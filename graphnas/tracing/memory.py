@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
-
 from graphnas.ir.node import Source
+from graphnas.tracing.identity import tensors_in
 from graphnas.tracing.modules import Registry
 from graphnas.tracing.record import Record, Step, Value, identified, steps_in, values_read
 from graphnas.tracing.sizes import Symbolic
@@ -67,22 +66,11 @@ def _remembers(value: Any, before: Any, made: Mapping[int, Value]) -> bool:
         return type(value) is type(before)
     if isinstance(value, list | dict) and any(map(_is_number, value.values() if isinstance(value, dict) else value)):
         return True
-    return any(_from_inputs(made.get(id(tensor))) for tensor in _tensors(value))
+    return any(_from_inputs(made.get(id(tensor))) for tensor in tensors_in(value))
 
 
 def _is_number(value: Any) -> bool:
     return type(value) in _COUNTED or isinstance(value, Symbolic)
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _tensors(item)
-    elif isinstance(value, list | tuple | set):
-        for item in value:
-            yield from _tensors(item)
 
 
 def _from_inputs(value: Value | None) -> bool:

@@ -186,35 +186,25 @@ def _origin(leaf: Any) -> Any:
     return leaf
 
 
-def values_read(tree: Arg) -> Iterator[Value]:
-    """The values whose content an argument tree needs, with repeats: a size alone is known without it."""
-    match tree:
-        case Value():
-            yield tree
-        case tuple():
-            for item in tree:
-                yield from values_read(item)
-        case Apply(args=items) | List(items=items):
-            yield from values_read(items)
-        case FrozenDict():
-            yield from values_read(tuple(tree.values()))
-        case Slice(start=start, stop=stop, step=step):
-            yield from values_read((start, stop, step))
-
-
-def values_in(tree: Arg) -> Iterator[Value]:
-    """The values in an argument tree, with repeats, those of which only a size is read among them."""
+def values_in(tree: Arg, sizes: bool = True) -> Iterator[Value]:
+    """The values in an argument tree, with repeats; without `sizes` only those whose content is read."""
     match tree:
         case Value():
             yield tree
         case Size(of=Value() as of) | Given(of=Value() as of):
-            yield of
+            if sizes:
+                yield of
         case tuple():
             for item in tree:
-                yield from values_in(item)
+                yield from values_in(item, sizes)
         case Apply(args=items) | List(items=items):
-            yield from values_in(items)
+            yield from values_in(items, sizes)
         case FrozenDict():
-            yield from values_in(tuple(tree.values()))
+            yield from values_in(tuple(tree.values()), sizes)
         case Slice(start=start, stop=stop, step=step):
-            yield from values_in((start, stop, step))
+            yield from values_in((start, stop, step), sizes)
+
+
+def values_read(tree: Arg) -> Iterator[Value]:
+    """The values whose content an argument tree needs, with repeats: a size alone is known without it."""
+    return values_in(tree, sizes=False)

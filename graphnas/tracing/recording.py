@@ -31,7 +31,7 @@ from graphnas.ir.node import ATTRIBUTES, Arg, Device
 from graphnas.tracing import names, sources, spelling
 from graphnas.tracing.arguments import NotAnArgumentError, argument
 from graphnas.tracing.history import Event, History, Owner, view_of
-from graphnas.tracing.identity import storage
+from graphnas.tracing.identity import storage, tensors_in
 
 HISTORY = History()
 
@@ -149,7 +149,7 @@ class _Mode(TorchFunctionMode):
             return function(*args, **kwargs)
         if type(function) is _MethodWrapper:
             return self._attribute(function, args, sys._getframe(1))
-        given = [tensor for tensor in _tensors((args, kwargs)) if _is_plain(tensor)]
+        given = [tensor for tensor in tensors_in((args, kwargs)) if _is_plain(tensor)]
         before = [_version(tensor) for tensor in given]
         result = function(*args, **kwargs)
         name = getattr(function, "__name__", "")
@@ -297,17 +297,6 @@ def _owner(module: Any) -> Owner | None:
 
 
 # ---------------------------------------------------------------- tensors
-def _tensors(tree: Any) -> Iterator[Tensor]:
-    if isinstance(tree, Tensor):
-        yield tree
-    elif isinstance(tree, tuple | list):
-        for item in tree:
-            yield from _tensors(item)
-    elif isinstance(tree, dict):
-        for item in tree.values():
-            yield from _tensors(item)
-
-
 def _leaves(tree: Any) -> Iterator[Any]:
     if isinstance(tree, tuple | list):
         for item in tree:

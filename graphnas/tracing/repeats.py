@@ -8,7 +8,7 @@ anew with every layer computed: what decides, and what is reported, comes from a
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from graphnas.ir import targets
 from graphnas.ir.node import Layer
 from graphnas.tracing.constructors import tensors_of
+from graphnas.tracing.identity import tensors_in
 
 # Layers worth leaving out. What they compute and draw is told by their arguments, never by values.
 _COSTLY = frozenset(
@@ -137,11 +138,11 @@ class Repeats:
         """
         match name:
             case "__getitem__" | "__setitem__":
-                looks = any(True for _ in _tensors(args[1]))
+                looks = any(True for _ in tensors_in(args[1]))
             case "where":
                 looks = len(args) + len(kwargs) < 3
             case _:
-                looks = name not in _OBLIVIOUS and any(True for _ in _tensors((args, kwargs)))
+                looks = name not in _OBLIVIOUS and any(True for _ in tensors_in((args, kwargs)))
         if looks:
             self.demand()
 
@@ -204,15 +205,3 @@ def _form(result: Any) -> Any:
 
 def _zeros(form: Any) -> Any:
     return tuple([part and _zeros(part) for part in form]) if type(form) is tuple else form.zeros()
-
-
-def _tensors(tree: Any) -> Iterator[Tensor]:
-    if isinstance(tree, Tensor):
-        yield tree
-    elif isinstance(tree, tuple | list):
-        for item in tree:
-            yield from _tensors(item)
-    elif isinstance(tree, dict):
-        yield from _tensors(tuple(tree.values()))
-    elif type(tree) is slice:
-        yield from _tensors((tree.start, tree.stop, tree.step))

@@ -235,7 +235,7 @@ class Runs:
         self._registry.model.train(training)
         try:
             self._registry.model(*args, **kwargs)
-        except Exception:
+        except Exception:  # what it raises is told already: the run that was recorded has raised
             return False
         return True
 

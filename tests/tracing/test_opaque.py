@@ -151,13 +151,13 @@ def test_it_is_swapped_and_skipped_like_a_layer() -> None:
 
 
 # ---------------------------------------------------------------- operators of libraries
-@torch.library.custom_op("graphnas_tests::tripled", mutates_args=())
+@torch.library.custom_op("tripling::tripled", mutates_args=())
 def tripled(x: Tensor) -> Tensor:
     """An operator with a backward of its own."""
     return x * 3
 
 
-@torch.library.custom_op("graphnas_tests::overwrite", mutates_args=("x",))
+@torch.library.custom_op("tripling::overwrite", mutates_args=("x",))
 def overwrite(x: Tensor) -> None:
     """An operator that writes."""
     x.zero_()
@@ -171,25 +171,25 @@ class Registered(nn.Module):
     """Calls an operator, and of another one an overload."""
 
     def forward(self, x: Tensor) -> Tensor:
-        y = torch.ops.graphnas_tests.tripled(x)
-        return torch.ops.graphnas_tests.tripled.default(y)
+        y = torch.ops.tripling.tripled(x)
+        return torch.ops.tripling.tripled.default(y)
 
 
 def test_operator_of_a_library_is_called_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     model = nn.Sequential(nn.Linear(6, 6), Registered())
     graph = trace(model, rows(4))
-    verify(graph, allow=("torch.ops.graphnas_tests", "torch.ops.graphnas_tests.tripled"))
+    verify(graph, allow=("torch.ops.tripling", "torch.ops.tripling.tripled"))
     assert [node.name for node in graph.nodes[1:3]] == ["1.tripled", "1.tripled_1"]
     text = emit(graph)
-    assert "# Needs beyond torch: graphnas_tests." in text
-    assert "import graphnas_tests  # noqa: F401" in text
-    monkeypatch.setitem(sys.modules, "graphnas_tests", ModuleType("graphnas_tests"))
+    assert "# Needs beyond torch: tripling." in text
+    assert "import tripling  # noqa: F401" in text
+    monkeypatch.setitem(sys.modules, "tripling", ModuleType("tripling"))
     assert_equal(model, lambda twin: _built(graph, twin), ((rows(3),), {}), True)
 
 
 def test_operator_that_writes_is_refused() -> None:
     model = nn.Sequential(nn.Linear(6, 6), Overwriting())
-    with pytest.warns(OpaqueWarning, match="graphnas_tests.* is called, which a graph cannot name"):
+    with pytest.warns(OpaqueWarning, match="tripling.* is called, which a graph cannot name"):
         trace(model, rows(4))
 
 
@@ -198,7 +198,7 @@ class Overwriting(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = x.clone()
-        torch.ops.graphnas_tests.overwrite(y)
+        torch.ops.tripling.overwrite(y)
         return y + x
 
 
