@@ -50,7 +50,7 @@ def export(
     suffix = FORMATS[weights_format]
     _check(path, suffix)
     source = emit(graph, arch=arch, weights=suffix)
-    state = {name: tensor.detach().clone().contiguous() for name, tensor in build(graph, weights).state_dict().items()}
+    state = _apart(build(graph, weights).state_dict())
     targets = path.with_suffix(suffix), path
     written = new_weights, new_source = tuple(map(_beside, targets))
     try:
@@ -73,6 +73,18 @@ def export(
     finally:
         for file in written:
             file.unlink(missing_ok=True)
+
+
+def _apart(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Every tensor in a storage of its own, as safetensors wants them; most are, and large ones are not copied."""
+    storages: set[int] = set()
+    apart = {}
+    for name, tensor in state.items():
+        storage = tensor.untyped_storage()
+        alone = storage.data_ptr() not in storages and storage.nbytes() == tensor.nbytes and tensor.is_contiguous()
+        apart[name] = tensor.detach() if alone else tensor.detach().clone(memory_format=torch.contiguous_format)
+        storages.add(storage.data_ptr())
+    return apart
 
 
 def _check(path: Path, suffix: str) -> None:

@@ -65,7 +65,7 @@ def _load() -> None:
 def _fingerprint() -> str:
     versions = [f"{name} {importlib.metadata.version(name)}" for name in ("torch", *LIBRARIES)]
     sources = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "graphnas").rglob("*.py"))]
-    sources += [(Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8") for name in ("comparing", "models")]
+    sources += [path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))]
     return hashlib.sha256("\n".join([*versions, *sources]).encode()).hexdigest()[:12]
 
 

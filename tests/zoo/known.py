@@ -28,15 +28,7 @@ _OBJECTS = Known(
 _CACHE = Known(
     "refused", "TraceError: .* returns a DynamicCache, .*", "an object of a library's own is no output of a graph"
 )
-_ROUNDING = Known(
-    "differs",
-    r"(train mode, batch \d: gradients differ in \d+ of \d+ tensors, by \d\.\de-07 of the largest value(; )?){2}",
-    "told that it is compiled, it gives attention a mask where it else says is_causal: outputs are equal, "
-    "gradients to rounding; Llama traced as `exact` is equal",
-)
 KNOWN: dict[str, Known] = {
     "torchvision/fasterrcnn_mobilenet_v3_large_320_fpn": _OBJECTS,
     "transformers/GPT2LMHeadModel with cache": _CACHE,
-    "transformers/LlamaForCausalLM": _ROUNDING,
-    "transformers/MixtralForCausalLM": _ROUNDING,
 }
