@@ -121,6 +121,14 @@ class Record:
     known: Mapping[int, Value] = field(repr=False)
     assigned: Mapping[tuple[int, str], Source | None]
 
+    def release(self) -> None:
+        """Lets go of what the steps computed, as much as training keeps: a tensor is now an empty one."""
+        empty = torch.empty(0)
+        for value in self.known.values():
+            if value.step is not None and isinstance(value.content, Tensor):
+                value.content = empty
+        self.known = {}
+
 
 def outline(tree: Arg) -> Any:
     """The shape of an argument tree: where its values are, and which expressions it has."""

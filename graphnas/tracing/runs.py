@@ -138,6 +138,7 @@ class Runs:
         record = self._sparing(face, training)
         for found in kept(self._registry, self._snapshot, self._around, record):
             self._check_memory(found, record, face)
+        record.release()
         return record
 
     def _sparing(self, face: Interface, training: bool) -> Record:
