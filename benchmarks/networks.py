@@ -74,6 +74,7 @@ NETWORKS = {
     "vit_b_16": Network(lambda: vit_b_16(32), _image, (nn.GELU,)),
     "vit_small": Network(vit_small, _image, (nn.GELU,)),
     "gpt": Network(lambda: GPT(depth=6), _words, (nn.GELU,)),
+    "bert": Network(lambda: bert.bert_base(96, 70), _words, (nn.GELU,)),
 }
 
 # Networks as people write them: the file, and the name above or in `tests.laws.networks.NARROW`.
