@@ -17,8 +17,6 @@ from graphnas.errors import TraceError
 from graphnas.ir.choice import Apply, Expr
 from graphnas.ir.node import (
     ALIAS,
-    ENTER_GRAD_MODE,
-    EXIT_GRAD_MODE,
     GUARD,
     SET_DATA,
     Arg,
@@ -28,12 +26,14 @@ from graphnas.ir.node import (
     Size,
     Source,
 )
-from graphnas.tracing import calls, module_calls, patches, sources
+from graphnas.tracing import calls, facts, module_calls, names, patches, sources
 from graphnas.tracing.arguments import NotAnArgumentError, argument
 from graphnas.tracing.identity import fresh, is_same, storage
+from graphnas.tracing.meanings import is_message
 from graphnas.tracing.modules import Registry
 from graphnas.tracing.record import ModuleCall, Record, Step, Value, values_read
 from graphnas.tracing.refusals import Refusals
+from graphnas.tracing.regions import Regions
 from graphnas.tracing.repeats import Repeats
 from graphnas.tracing.sizes import expression, symbolic
 from graphnas.tracing.snapshot import Snapshot
@@ -64,10 +64,11 @@ class Recorder:
         self.failed = ("", "")  # path and class of the innermost module that raised
         self.refusals = Refusals()
         self.writes = Writes()
+        self.facts: dict[Any, Value] = {}  # what was asked about tensors, and where
         self._guards: set[Any] = set()
         self._replaced: set[int] = set()
         self._assigned: dict[tuple[int, str], Source | None] = {}
-        self.grad_modes: list[bool] = []  # what the open region has set; a nested one that changes nothing is none
+        self.regions = Regions(self)
         self._thread = threading.get_ident()
 
     # ------------------------------------------------------------ running
@@ -90,7 +91,7 @@ class Recorder:
             finally:
                 self.listening = False
             self.refusals.check()
-            self.check_gradients(0, "the model")
+            self.regions.check(0, "the model")
             output = self._output(result)
         reads_mode = self.mode_readers > 0
         return Record(self.root, output, model.training, inputs, reads_mode, self.known, self._assigned)
@@ -98,6 +99,7 @@ class Recorder:
     @contextlib.contextmanager
     def _patched(self) -> Iterator[Callable[..., Any]]:
         original = nn.Module.__call__
+        names.functions()  # their names are those of torch's own functions
 
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
             if not self.listening or threading.get_ident() != self._thread:
@@ -109,9 +111,17 @@ class Recorder:
             stack.enter_context(patches.replaced(nn.Module, "training", patches.mode_property(self._mode_read)))
             stack.enter_context(patches.assignments(self.assigned))
             stack.enter_context(patches.numbers(self.number))
+            stack.enter_context(patches.questions(self._asked))
+            stack.enter_context(patches.autocasts(self.regions, lambda: self.listening))
             stack.enter_context(patches.compiling(not self.exact))
             stack.enter_context(patches.refused(self.refuse, lambda: self.listening))
             yield original
+
+    def _asked(self, name: str, function: Callable[..., Any], args: tuple[Any, ...], frame: FrameType) -> Any:
+        if not self.listening:
+            return function(*args)
+        with self.quiet():
+            return facts.ask(self, f"torch.{name}", function, args, {}, frame)
 
     def _mode_read(self, _module: nn.Module) -> None:
         if self.listening:
@@ -248,7 +258,7 @@ class Recorder:
     def begin(self, path: str, kind: str) -> ModuleCall:
         """A module call begins."""
         self.position += 1
-        made = ModuleCall(path, kind, self.position, grad_depth=len(self.grad_modes))
+        made = ModuleCall(path, kind, self.position, depth=self.regions.depth)
         self.call.items.append(made)
         return made
 
@@ -307,13 +317,16 @@ class Recorder:
 
     def guard(self, test: Expr, outcome: bool) -> None:
         """Python took a decision: the graph holds only while `test` comes out the same."""
-        where = sources.source(sys._getframe(1))
+        frame = sys._getframe(1)
+        if is_message(frame):
+            return  # nothing but a text is decided by it
+        where = sources.source(frame)
         key = (test, outcome, where)
         if key in self._guards:
             return
         self._guards.add(key)
         claim = test if outcome else Apply("not", (test,))
-        self.step(Call(GUARD), (claim, str(where)), {}, "guard", sys._getframe(1))
+        self.step(Call(GUARD), (claim, str(where)), {}, "guard", frame)
 
     def sizes(self, tensor: Tensor, shape: torch.Size) -> torch.Size:
         """A shape as symbolic sizes; that of parameters and constants is fixed."""
@@ -321,24 +334,6 @@ class Recorder:
         if value.origin in ("state", "constant"):
             return shape
         return torch.Size([symbolic(size, Size(value, place), self) for place, size in enumerate(shape)])  # type: ignore[arg-type]
-
-    # ------------------------------------------------------------ gradient mode
-    def switch_gradients(self, enabled: bool, frame: FrameType) -> None:
-        """`torch._C._set_grad_enabled` is called: a region of the graph begins or ends."""
-        if enabled == torch.is_grad_enabled():
-            return
-        if self.grad_modes:
-            self.step(Call(EXIT_GRAD_MODE), (self.grad_modes.pop(),), {}, "exit_grad_mode", frame)
-        else:
-            self.grad_modes.append(enabled)
-            self.step(Call(ENTER_GRAD_MODE), (enabled,), {}, "enter_grad_mode", frame)
-
-    def check_gradients(self, depth: int, what: str) -> None:
-        """A module call ends: as many regions must be open as when it began."""
-        if len(self.grad_modes) != depth:
-            raise self.refuse(
-                f"{what} leaves gradients switched differently than it found them", "Write `with torch.no_grad():`."
-            )
 
 
 def _in_memory(value: Value, memory: int) -> bool:
