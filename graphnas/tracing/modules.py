@@ -111,6 +111,22 @@ class Registry:
         """The parameter or buffer that a module had under a name before the model ran."""
         return self._by_place.get((id(module), name))
 
+    def state_now(self) -> Iterator[tuple[Value, Tensor | None]]:
+        """The parameters and buffers from before the model ran, and what stands in their places now.
+
+        Those of layers are left out: what happens in one is its own affair.
+        """
+        whole = [path for module in self.modules if id(module) in self.opaque for path in self._paths[id(module)]]
+        modules = {
+            id(module): module
+            for module in self.written
+            if not any(self._paths[id(module)][0].startswith(f"{around}.") for around in whole)
+        }
+        for (owner, name), state in self._by_place.items():
+            module = modules.get(owner)
+            if module is not None:
+                yield state, module._buffers.get(name, module._parameters.get(name))
+
     @functools.cached_property
     def _attributes(self) -> dict[int, tuple[str, str, Tensor]]:
         found: dict[int, tuple[str, str, Tensor]] = {}

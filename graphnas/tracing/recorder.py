@@ -18,17 +18,16 @@ from graphnas.ir.choice import Apply, Expr
 from graphnas.ir.node import (
     ALIAS,
     GUARD,
-    SET_DATA,
     Arg,
     Call,
     Device,
     Layer,
     Size,
-    Source,
 )
 from graphnas.tracing import calls, facts, module_calls, names, patches, sources
 from graphnas.tracing.arguments import NotAnArgumentError, argument
-from graphnas.tracing.identity import fresh, is_same, storage
+from graphnas.tracing.assignments import Assignments
+from graphnas.tracing.identity import fresh, storage
 from graphnas.tracing.meanings import is_message
 from graphnas.tracing.modules import Registry
 from graphnas.tracing.record import ModuleCall, Record, Step, Value, values_read
@@ -66,8 +65,7 @@ class Recorder:
         self.writes = Writes()
         self.facts: dict[Any, Value] = {}  # what was asked about tensors, and where
         self._guards: set[Any] = set()
-        self._replaced: set[int] = set()
-        self._assigned: dict[tuple[int, str], Source | None] = {}
+        self.assignments = Assignments(self)
         self.regions = Regions(self)
         self._thread = threading.get_ident()
 
@@ -88,13 +86,14 @@ class Recorder:
             try:
                 with calls.Mode(self):
                     result = original(model, *args, **kwargs)
+                    self.assignments.finish()
             finally:
                 self.listening = False
             self.refusals.check()
             self.regions.check(0, "the model")
             output = self._output(result)
         reads_mode = self.mode_readers > 0
-        return Record(self.root, output, model.training, inputs, reads_mode, self.known, self._assigned)
+        return Record(self.root, output, model.training, inputs, reads_mode, self.known, self.assignments.places)
 
     @contextlib.contextmanager
     def _patched(self) -> Iterator[Callable[..., Any]]:
@@ -109,7 +108,7 @@ class Recorder:
         with contextlib.ExitStack() as stack:
             stack.enter_context(patches.replaced(nn.Module, "__call__", call))
             stack.enter_context(patches.replaced(nn.Module, "training", patches.mode_property(self._mode_read)))
-            stack.enter_context(patches.assignments(self.assigned))
+            stack.enter_context(patches.assignments(self.assignments.see))
             stack.enter_context(patches.numbers(self.number))
             stack.enter_context(patches.questions(self._asked))
             stack.enter_context(patches.autocasts(self.regions, lambda: self.listening))
@@ -175,7 +174,7 @@ class Recorder:
         found = self.known.get(id(tensor))
         if found is None or found.content is not tensor:
             found = self.registry.state.get(id(tensor))
-            if id(tensor) in self._replaced:
+            if self.assignments.has_replaced(tensor):
                 raise self.refuse("a buffer is read after another was put in its place", "Read it before, or clone it.")
             if found is not None and found.content is tensor:
                 found = Value(tensor, origin="state", name=found.name)
@@ -279,41 +278,6 @@ class Recorder:
     def before_write(self, tensor: Tensor) -> None:
         """A tensor is about to be written to."""
         self.snapshot.before_write(storage(tensor))
-
-    def assigned(self, module: nn.Module, name: str, value: Any) -> None:
-        """An attribute of a module is set: one that is state gets a new value in the graph."""
-        if not self.listening:
-            return
-        self._assigned[id(module), name] = sources.source(sys._getframe(2))
-        if not isinstance(value, Tensor):
-            if self.registry.holds(module) and name in module.__dict__:
-                self._check_setting(module, name)
-            return
-        state = self.registry.registered(module, name)
-        with torch._C.DisableTorchFunction():
-            if state is None or is_same(state.content, value):
-                return
-            if isinstance(state.content, nn.Parameter):
-                raise self.refuse(
-                    f"the parameter {state.name!r} is replaced in forward", "Write to it under `torch.no_grad()`."
-                )
-            held = self.known.pop(id(state.content), None)
-            source = Value(state.content, origin="state", name=state.name) if held is None else held
-            self.step(Call(SET_DATA), (source, self.read(value)), {}, "set_data", sys._getframe(2))
-            self.snapshot.before_write(storage(state.content))
-            self._replaced.add(id(state.content))
-
-    def _check_setting(self, module: nn.Module, name: str) -> None:
-        layer = self.registry.layer(module)
-        if name == "training":
-            raise self.refuse(
-                f"the mode of {type(module).__name__} is set in forward", "Set it before the model is called."
-            )
-        if layer is not None:
-            raise self.refuse(
-                f"the attribute {name!r} of the layer {layer.path!r} is set in forward",
-                "Call a function of torch.nn.functional with it.",
-            )
 
     def guard(self, test: Expr, outcome: bool) -> None:
         """Python took a decision: the graph holds only while `test` comes out the same."""

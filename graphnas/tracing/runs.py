@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from graphnas.ir.choice import TRAINING, Apply
 from graphnas.ir.node import GUARD, Call
 from graphnas.tracing import patches, sources
 from graphnas.tracing.branches import both_modes, united
+from graphnas.tracing.caches import Outcome, frozen, is_cache, other_values
 from graphnas.tracing.examples import Faces, numbered
 from graphnas.tracing.interface import Interface
 from graphnas.tracing.memory import Kept, difference, kept
@@ -47,6 +49,7 @@ class Runs:
         self._around = Surroundings(registry.written)
         self._repeats = Repeats()
         self._begun = False
+        self._given: Any = None  # by a run that nobody has recorded
 
     def record(self) -> Record:
         """The runs as one record: every example in evaluation, and if one of them asks for the mode also in training.
@@ -136,7 +139,8 @@ class Runs:
 
     def _run(self, face: Interface, training: bool) -> Record:
         record = self._sparing(face, training)
-        for found in kept(self._registry, self._snapshot, self._around, record):
+        found = kept(self._registry, self._snapshot, self._around, record)
+        if found:
             self._check_memory(found, record, face)
         return record
 
@@ -155,8 +159,8 @@ class Runs:
             self._restore()
         return self._recorded(face, training)
 
-    def _check_memory(self, found: Kept, first: Record, face: Interface) -> None:
-        """A second call on the same inputs does the same, or what the first has kept plays a part."""
+    def _check_memory(self, found: Sequence[Kept], first: Record, face: Interface) -> None:
+        """A second call on the same inputs does the same, or what the first has kept is looked into."""
         self._snapshot.restore(attributes=False)
         self._repeats.forbid()
         cause: TraceError | None = None
@@ -165,17 +169,38 @@ class Runs:
             step = difference(first, self._recorded(face, first.training))
             if step is None:
                 return
-            place = str(found.source or step.source)
         except TraceError as error:
-            place, cause = str(found.source or _place(error)), error
+            cause = error
+        for item in found:
+            if not is_cache(functools.partial(self._outcome, item, first.training, face)):
+                raise self._memory(item, first, face, step, cause) from cause
+
+    def _memory(
+        self, found: Kept, first: Record, face: Interface, step: Step | None, cause: TraceError | None
+    ) -> UnrecordableError:
+        """The error about an attribute that makes a later call do something else."""
+        source = found.source or (step.source if step else None)
+        place = str(source) if cause is None or found.source else _place(cause)
         what = f"the attribute {found.name!r} keeps what one call computes, and the next call then does something else"
-        raise UnrecordableError(
+        return UnrecordableError(
             f"{what}\n  at {place}, in the model {self._registry.name}. "
             "A graph has no such memory: take it as an input and return it, or hold it in a buffer of fixed shape.",
             self._changer(self._is_changed(found), first.training, face) if found.module is None else found.module,
             what,
-            found.source or (step.source if step else None),
-        ) from cause
+            source,
+        )
+
+    def _outcome(self, found: Kept, training: bool, face: Interface, other: bool, fresh: bool) -> Outcome | None:
+        """What the model gives while nobody records it, with its state, and what an attribute then is."""
+        if not self._runs(face, training, other, fresh):
+            return None
+        held = [
+            (f"{self._registry.path(module, '')}.{name}".lstrip("."), getattr(module, name, None))
+            for module, name, _ in self._snapshot.changes()
+        ]
+        held += [(name, value) for name, value, _ in self._around.changes()]
+        state = self._registry.model.state_dict()
+        return frozen((self._given, state)), frozen([value for name, value in held if name == found.name])
 
     def _recorded(self, face: Interface, training: bool) -> Record:
         recorder = Recorder(self._registry, self._snapshot, self._repeats, self._exact)
@@ -224,17 +249,25 @@ class Runs:
             return result
 
         with patches.replaced(nn.Module, "__call__", call):
-            self._runs(training, face)
+            self._runs(face, training)
         return found[0] if found else ""
 
-    def _runs(self, training: bool, face: Interface) -> bool:
-        """Whether the model runs on the example inputs while nobody records it."""
-        self._restore()
+    def _runs(self, face: Interface, training: bool, other: bool = False, fresh: bool = True) -> bool:
+        """Whether the model runs on the example inputs, or on other values, while nobody records it."""
+        if fresh:
+            self._restore()
+        else:
+            self._snapshot.restore(attributes=False)
         self._snapshot.seed()
         args, kwargs, _ = face.fresh()
+        if other:
+            changed = other_values((args, kwargs))
+            if changed is None:
+                return False
+            args, kwargs = changed
         self._registry.model.train(training)
         try:
-            self._registry.model(*args, **kwargs)
+            self._given = self._registry.model(*args, **kwargs)
         except Exception:  # what it raises is told already: the run that was recorded has raised
             return False
         return True
@@ -251,7 +284,7 @@ class Runs:
         message = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
         path, kind = recorder.failed
         module = f"module {path!r} ({kind})" if path else f"the model {self._registry.name}"
-        if self._runs(training, face):
+        if self._runs(face, training):
             what = f"{module} raises {message}, but only while it is recorded"
             where = places[-1] if places else "a place outside the sources"
             return UnrecordableError(f"{what}\n  at {where}. Keep it whole: Tracer(leaf=...).", path, what, where)

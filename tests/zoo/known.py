@@ -20,11 +20,6 @@ class Known:
     why: str
 
 
-_OBJECTS = Known(
-    "refused",
-    "UnrecordableError: a ImageList is given to a torch function, .*",
-    "a module keeps what its first call computes and is kept whole, and it is given objects of the library's own",
-)
 _CACHE = Known(
     "refused", "TraceError: .* returns a DynamicCache, .*", "an object of a library's own is no output of a graph"
 )
@@ -35,7 +30,6 @@ _ROUNDING = Known(
     "gradients to rounding; Llama traced as `exact` is equal",
 )
 KNOWN: dict[str, Known] = {
-    "torchvision/fasterrcnn_mobilenet_v3_large_320_fpn": _OBJECTS,
     "transformers/GPT2LMHeadModel with cache": _CACHE,
     "transformers/LlamaForCausalLM": _ROUNDING,
     "transformers/MixtralForCausalLM": _ROUNDING,
