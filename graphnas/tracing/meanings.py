@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import ast
+import dis
 import functools
+import inspect
 import itertools
 import linecache
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType, FrameType, FunctionType
 
-from graphnas.tracing.sources import caller
+from graphnas.tracing.sources import caller, is_torch, short_file
 
 _LOGGING = str(Path(logging.__file__).parent)
 _TELLING = frozenset(("_assert", "print", "warn", "write", "log", "logger", "logging", "warnings"))
+_IS = dis.opmap["IS_OP"]
 _OF_DTYPES = ("is_floating_point", "is_complex", "is_signed", "itemsize")
 
 Place = tuple[int, int, int, int]  # line, column, last line, last column
@@ -144,3 +147,43 @@ def _tells(function: ast.expr) -> bool:
         case ast.Attribute(value=ast.Call(func=ast.Attribute(attr="getLogger") | ast.Name(id="getLogger"))):
             return True
     return False
+
+
+@functools.cache
+def looks_at_objects(kind: type) -> str:
+    """The line where the code of a module asks what a tracer cannot answer; "" if nowhere.
+
+    That is whether two things are one, and what exactly the type of a number is.
+    """
+    waiting, seen = [inspect.getattr_static(kind, "forward", None)], set[CodeType]()
+    while waiting:
+        made = waiting.pop()
+        function = inspect.unwrap(made) if isinstance(made, FunctionType) else None
+        if not isinstance(function, FunctionType) or function.__code__ in seen or is_torch(function.__code__):
+            continue
+        code = function.__code__
+        seen.add(code)
+        line = _object_line(code)
+        if line:
+            return f"{short_file(code.co_filename)}:{line}"
+        for name in code.co_names:
+            waiting += (inspect.getattr_static(kind, name, None), function.__globals__.get(name))
+        if function.__closure__:
+            waiting += inspect.getclosurevars(function).nonlocals.values()
+    return ""
+
+
+@functools.cache
+def _object_line(code: CodeType) -> int:
+    """The first line of a function where two names are compared by `is`, or a type."""
+    if "type" not in code.co_names and _IS not in code.co_code[::2]:
+        return 0
+    tree = _read(code)
+    for node in tree.nodes:
+        if isinstance(node, ast.Compare):
+            sides = (node.left, *node.comparators)
+            asks = any(isinstance(side, ast.Call) and ast.unparse(side.func) == "type" for side in sides)
+            named = all(isinstance(side, ast.Name | ast.Subscript) for side in sides)
+            if asks or (named and isinstance(node.ops[0], ast.Is | ast.IsNot)):
+                return node.lineno + tree.offset
+    return 0

@@ -99,6 +99,10 @@ class Registry:
         if call not in why.seen:
             self.opaque[id(module)] = replace(why, seen=(*why.seen, call))
 
+    def names(self, module: nn.Module) -> list[str]:
+        """All names of a module, in order."""
+        return self._paths[id(module)]
+
     def named(self, path: str) -> nn.Module:
         """The module at a path."""
         return self.model.get_submodule(path)

@@ -27,6 +27,7 @@ from graphnas.ir.node import (
 from graphnas.tracing import calls, facts, module_calls, names, patches, sources
 from graphnas.tracing.arguments import NotAnArgumentError, argument
 from graphnas.tracing.assignments import Assignments
+from graphnas.tracing.caches import frozen
 from graphnas.tracing.identity import fresh, storage
 from graphnas.tracing.meanings import is_message
 from graphnas.tracing.modules import Registry
@@ -34,7 +35,7 @@ from graphnas.tracing.record import ModuleCall, Record, Step, Value, values_read
 from graphnas.tracing.refusals import Refusals
 from graphnas.tracing.regions import Regions
 from graphnas.tracing.repeats import Repeats
-from graphnas.tracing.sizes import expression, symbolic
+from graphnas.tracing.sizes import bare, expression, symbolic
 from graphnas.tracing.snapshot import Snapshot
 from graphnas.tracing.writes import Writes
 
@@ -67,6 +68,7 @@ class Recorder:
         self._guards: set[Any] = set()
         self.assignments = Assignments(self)
         self.regions = Regions(self)
+        self.result: Any = None  # what the model gave, frozen
         self._thread = threading.get_ident()
 
     # ------------------------------------------------------------ running
@@ -92,6 +94,7 @@ class Recorder:
             self.refusals.check()
             self.regions.check(0, "the model")
             output = self._output(result)
+            self.result = frozen(bare(result))
         reads_mode = self.mode_readers > 0
         return Record(self.root, output, model.training, inputs, reads_mode, self.known, self.assignments.places)
 
@@ -151,7 +154,8 @@ class Recorder:
         except NotAnArgumentError as error:
             raise TraceError(
                 f"the model {self.registry.name} returns {error}, which a graph cannot return; "
-                "return tensors, tuples, lists, dicts or data classes of them"
+                "return tensors, tuples, lists, dicts or data classes of them. What can be left out by an argument or "
+                "a setting is best left out: the cache of a model of transformers by `use_cache=False`"
             ) from error
 
     def _returned(self, tensor: Any) -> Arg:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -17,13 +18,14 @@ from graphnas.ir.choice import TRAINING, Apply
 from graphnas.ir.node import GUARD, Call
 from graphnas.tracing import patches, sources
 from graphnas.tracing.branches import both_modes, united
-from graphnas.tracing.caches import Outcome, frozen, is_cache, other_values
+from graphnas.tracing.caches import Outcome, frozen, is_cache, other_values, same
 from graphnas.tracing.examples import Faces, numbered
 from graphnas.tracing.interface import Interface
+from graphnas.tracing.meanings import looks_at_objects
 from graphnas.tracing.memory import Kept, difference, kept
 from graphnas.tracing.modules import Registry
 from graphnas.tracing.opaque import keep_whole, warn
-from graphnas.tracing.record import Record, Step
+from graphnas.tracing.record import Record, Step, Value
 from graphnas.tracing.recorder import Recorder
 from graphnas.tracing.repeats import DemandError, Repeats
 from graphnas.tracing.snapshot import Snapshot
@@ -48,7 +50,12 @@ class Runs:
         self._snapshot = Snapshot(registry.modules)
         self._around = Surroundings(registry.written)
         self._repeats = Repeats()
+        kinds = dict.fromkeys(type(module) for module in registry.written)
+        self._looking = next(filter(None, (looks_at_objects(kind) for kind in kinds)), "")  # type: ignore[arg-type]
+        if self._looking:
+            self._repeats.forbid()
         self._begun = False
+        self._result: Any = None  # of the run that was recorded last
         self._given: Any = None  # by a run that nobody has recorded
 
     def record(self) -> Record:
@@ -138,11 +145,27 @@ class Runs:
                     )
 
     def _run(self, face: Interface, training: bool) -> Record:
-        record = self._sparing(face, training)
+        record, result = self._sparing(face, training), self._result
         found = kept(self._registry, self._snapshot, self._around, record)
         if found:
             self._check_memory(found, record, face)
+        if self._looking:
+            self._check_result(face, training, result)
+            _keep_apart(record, self._looking)
         return record
+
+    def _check_result(self, face: Interface, training: bool, recorded: Any) -> None:
+        """Where code asks for types or identities, it must give what it gives while nobody records it."""
+        if self._runs(face, training) and not same(frozen(self._given), recorded):
+            name = self._registry.name
+            what = "the model gives something else while it is recorded: it asks for a type, or whether two are one"
+            raise UnrecordableError(
+                f"{what}\n  at {self._looking}, in the model {name}. Ask `isinstance(n, int)`, give another tensor for "
+                "every input, and decide by flags.",
+                "",
+                what,
+                self._looking,
+            )
 
     def _sparing(self, face: Interface, training: bool) -> Record:
         """A run in which layers may be left out, and if their values turn out to matter another with all of them."""
@@ -211,6 +234,7 @@ class Runs:
             if any(module.training is not training for module in self._registry.modules):
                 self._registry.model.train(training)
             record = recorder.run(args, kwargs, inputs)
+            self._result = recorder.result
         except GraphNASError:
             raise
         except Exception as error:
@@ -259,7 +283,7 @@ class Runs:
         else:
             self._snapshot.restore(attributes=False)
         self._snapshot.seed()
-        args, kwargs, _ = face.fresh()
+        args, kwargs, _ = face.fresh(apart=False)
         if other:
             changed = other_values((args, kwargs))
             if changed is None:
@@ -297,3 +321,12 @@ class Runs:
 def _place(error: TraceError) -> str:
     """The user's line that an error names."""
     return str(error).partition("\n  at ")[2].partition(",")[0].partition(". ")[0]
+
+
+def _keep_apart(record: Record, where: str) -> None:
+    """The inputs of a model that asks whether two tensors are one are not, as they were not when it was traced."""
+    steps: list[Step] = []
+    for pair in itertools.combinations(record.inputs, 2):
+        step = Step(Call("operator.is_not"), pair, {}, "differ", 0)
+        steps += [step, Step(Call(GUARD), (Apply("bool", (Value(True, step),)), where), {}, "guard", 0)]
+    record.root.items[:0] = steps

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from graphnas.codegen.build import build
 from graphnas.codegen.emit import emit
+from graphnas.errors import TraceError
 from graphnas.mutations.mutate import mutate
 from graphnas.mutations.swap import Swap
 from graphnas.tracing.fx import to_fx
@@ -132,3 +133,27 @@ def test_region_without_autocast_is_one_in_the_file(
         getattr(network, "func", network).train(training)
         with around():
             assert same(model(X), network(X))
+
+
+# ---------------------------------------------------------------- what nobody can be told
+def test_model_that_asks_for_the_type_of_a_size_is_refused() -> None:
+    with pytest.raises(TraceError, match=r"gives something else while it is recorded.*\n  at tests/tracing/test_modes"):
+        trace(module(lambda x: x * 2 if type(x.shape[0]) is int else x * 3), X)
+    graph = trace(module(lambda x: x * 2 if isinstance(x.shape[0], int) else x * 3), X)
+    assert torch.equal(build(graph)(X[:1]), X[:1] * 2)
+
+
+class Pair(nn.Module):
+    """Does something else where it is given one tensor twice."""
+
+    def forward(self, q: Tensor, k: Tensor) -> Tensor:
+        return q * 3 if q is k else q + k
+
+
+def test_model_that_asks_whether_inputs_are_one_holds_for_two_alone() -> None:
+    with pytest.raises(TraceError, match="gives something else while it is recorded"):
+        trace(Pair(), X, X)
+    network = build(trace(Pair(), X, X.clone()))
+    assert torch.equal(network(X, X + 1), X * 2 + 1)
+    with pytest.raises(ValueError, match="traced under another condition"):
+        network(X, X)
