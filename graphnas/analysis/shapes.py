@@ -17,8 +17,8 @@ from graphnas.ir.graph import Graph
 from graphnas.ir.modules import owner
 from graphnas.ir.node import (
     ARGUMENT,
-    ENTER_GRAD_MODE,
-    EXIT_GRAD_MODE,
+    ENTERS,
+    EXITS,
     GUARD,
     MERGES,
     Arg,
@@ -140,7 +140,7 @@ def _value(node: Node, graph: Graph, values: dict[str, Any], arch: Arch) -> Any:
     try:
         if isinstance(node.op, Choose):
             return _chosen(node, close)
-        if isinstance(node.op, Call) and node.op.target in (GUARD, ENTER_GRAD_MODE, EXIT_GRAD_MODE):
+        if isinstance(node.op, Call) and node.op.target in {GUARD, *ENTERS, *EXITS}:
             return None
         args, kwargs = transform(node.args, close), transform(node.kwargs, close)
         match node.op:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from graphnas.codegen.branches import Arms, Block, Conditions, blocks, common, conjunction, is_opposite
 from graphnas.codegen.code import Code, Local, call, concat, substituted, text
-from graphnas.codegen.expressions import assignment_code, augmented, guard_code, item_code, term_code, truth
+from graphnas.codegen.expressions import assignment_code, augmented, effect_code, item_code, term_code, truth
 from graphnas.codegen.form import COLLECT, Form, Item
 from graphnas.codegen.lines import Body, Line
 from graphnas.codegen.literals import NEEDED
@@ -16,7 +16,7 @@ from graphnas.codegen.signature import check_hidden
 from graphnas.codegen.usage import Pending, origin_of, usage
 from graphnas.codegen.variables import Variables, branched, pattern
 from graphnas.errors import EmitError
-from graphnas.ir.node import ENTER_GRAD_MODE, EXIT_GRAD_MODE, GUARD, Arg
+from graphnas.ir.node import ENTERS, EXITS, GUARD, Arg
 
 MAX_INLINE = 60  # characters that an expression may take inside another
 MAX_DEPTH = 3  # calls within calls
@@ -60,10 +60,10 @@ class Writer:
 
     # ------------------------------------------------------------ what is read when
     def _code(self, item: Item) -> Code:
-        if item.target in (ENTER_GRAD_MODE, EXIT_GRAD_MODE):
+        if item.target in EXITS or (item.target == GUARD and not self.guards):
             return Code(())
-        if item.target == GUARD:
-            return guard_code(item) if self.guards else Code(())
+        if item.target in ENTERS or item.target == GUARD:
+            return effect_code(item)
         if item.kind == "choose":
             return concat(*(term_code(arg) for arg in item.args))
         return assignment_code(item) or item_code(item)
@@ -160,14 +160,12 @@ class Writer:
     def step(self, step: int) -> None:
         """Writes one item."""
         item, code = self.form.items[step], self.codes[step]
-        if item.target == ENTER_GRAD_MODE:
-            enabled = term_code(item.args[0])
-            off = enabled.parts and getattr(enabled.parts[0], "text", "") == "False"
-            self.line(text("with torch.no_grad():") if off else concat("with torch.set_grad_enabled(", enabled, "):"))
+        if item.target in ENTERS:
+            self.line(self._used(code, step))
             self.indent += 1
-        elif item.target == EXIT_GRAD_MODE:
+        elif item.target in EXITS:
             self.flush()
-            self._close_grad_mode()
+            self._close_region()
         elif item.target == GUARD:
             if self.guards:
                 self.line(self._used(code, step))
@@ -264,7 +262,7 @@ class Writer:
             self.variables.give(entry.index, name, self.last[entry.index])
             self.lines.append(Line(self.indent, concat(f"{name} = ", named)))
 
-    # ------------------------------------------------------------ conditions, grad mode, loops
+    # ------------------------------------------------------------ conditions, regions, loops
     def enter(self, when: Conditions, items: Sequence[Item] = ()) -> None:
         """Closes the blocks whose conditions no longer hold, and opens those of the item that is written next.
 
@@ -298,12 +296,12 @@ class Writer:
         self.when = when
 
     def pause(self) -> bool:
-        """Ends what is begun, so that other lines may follow; false inside of a grad mode, which cannot be ended."""
+        """Ends what is begun, so that other lines may follow; false inside of a region, which cannot be ended."""
         self.enter(())
         self.flush()
         return not self.indent
 
-    def _close_grad_mode(self) -> None:
+    def _close_region(self) -> None:
         self.indent -= 1
         if self.lines and self.lines[-1].code.parts[:1] and self.lines[-1].indent == self.indent:
             del self.lines[-1]  # nothing ran in it

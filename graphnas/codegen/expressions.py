@@ -245,10 +245,19 @@ def _merge(target: str, item: Item) -> Code:
 
 
 # ---------------------------------------------------------------- statements that are no expressions
-def guard_code(item: Item) -> Code:
-    """The line that refuses to go on where a guard's test does not hold."""
-    test, where = item.args
-    return call("_guard", [term_code(test, "size"), term_code(where, "where")])
+def effect_code(item: Item) -> Code:
+    """The line of a guard, or the one that begins a region: of a grad mode, or without autocast on a kind of device."""
+    first = item.args[0]
+    match item.target:
+        case "graphnas.guard":
+            return call("_guard", [term_code(first, "size"), term_code(item.args[1], "where")])
+        case "graphnas.enter_autocast":
+            kind = term_code(first, "device")
+            kind = concat(bracketed(kind, ATOM), ".type") if isinstance(first, Local) else kind
+            return concat("with torch.autocast(", kind, ", enabled=False):", nested=1)
+    enabled = term_code(first)
+    off = enabled.parts and getattr(enabled.parts[0], "text", "") == "False"
+    return text("with torch.no_grad():") if off else concat("with torch.set_grad_enabled(", enabled, "):")
 
 
 def assignment_code(item: Item) -> Code | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from graphnas.codegen.code import Code
 from graphnas.codegen.expressions import term_code
 from graphnas.codegen.form import Form, Item
-from graphnas.ir.node import ENTER_GRAD_MODE, EXIT_GRAD_MODE
+from graphnas.ir.node import ENTERS, EXITS
 
 LAZY = -1  # in place of an arm: in the function that computes an item when it is first asked for
 
@@ -104,16 +104,16 @@ class _Placement:
         found: list[int | None] = []
         entered: list[int] = []
         for step, item in enumerate(self._items):
-            if item.target == ENTER_GRAD_MODE:
+            if item.target in ENTERS:
                 entered.append(step)
             found.append(entered[-1] if entered else None)
-            if item.target == EXIT_GRAD_MODE:
+            if item.target in EXITS:
                 entered.pop()
         return [*found, None]
 
     def _place(self, step: int) -> Place:
         users = self._users[step]
-        if step in self._certain or not users or self._items[step].target in (ENTER_GRAD_MODE, EXIT_GRAD_MODE):
+        if step in self._certain or not users or self._items[step].target in ENTERS | EXITS:
             return Place()
         needs: set[Path] = set()
         for user, arm in users:

@@ -11,7 +11,7 @@ from graphnas.codegen.form import Form, Root
 from graphnas.codegen.literals import NEEDED, identifier, literal
 from graphnas.errors import EmitError
 from graphnas.ir.graph import Graph
-from graphnas.ir.node import ARGUMENT, ENTER_GRAD_MODE, Call, Input, Parameter
+from graphnas.ir.node import ARGUMENT, ENTERS, Call, Input, Parameter
 
 
 def root_of(graph: Graph) -> Root:
@@ -43,7 +43,7 @@ def check_hidden(form: Form, root: Root, codes: Sequence[Code]) -> None:
     conditions = [term_code(condition) for item in form.items for condition in item.when]
     parts = [part for code in (*codes, *conditions, term_code(form.result)) for part in code.parts]
     written = [part.text if isinstance(part, Hole) else part for part in parts] + [test for test, _ in root.refused]
-    written += ["torch."] if any(item.target == ENTER_GRAD_MODE for item in form.items) else []
+    written += ["torch."] if any(item.target in ENTERS for item in form.items) else []
     written += ["plan.", "runtime."] if form.plan else []
     for name in NEEDED.intersection(root.names):
         if any(isinstance(part, str) and re.search(rf"(?<![\w.]){name}[.(]", part) for part in written):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from graphnas.ir import targets
 from graphnas.ir.node import (
     ALIAS,
-    ENTER_GRAD_MODE,
-    EXIT_GRAD_MODE,
+    ENTERS,
+    EXITS,
     GUARD,
     SET_DATA,
     Call,
@@ -22,7 +22,7 @@ from graphnas.ir.node import (
 if TYPE_CHECKING:
     from graphnas.ir.graph import Graph
 
-_ALWAYS = frozenset({GUARD, ENTER_GRAD_MODE, EXIT_GRAD_MODE, SET_DATA})
+_ALWAYS = frozenset({GUARD, SET_DATA, *ENTERS, *EXITS})
 _DUNDER_WRITES = frozenset(
     f"torch.Tensor.__{name}__"
     for name in (

@@ -76,6 +76,10 @@ def _check_place(entry: Entry, earlier: dict[str, Entry], where: str) -> None:
     if entry.path in earlier:
         refuse(f"{entry.path!r} stands twice in the module table", where, "Rename one of them.")
     parent = entry.path.rpartition(".")[0]
+    if entry.same_as and entry.kind in TENSORS and parent not in earlier:
+        around = owner(earlier, parent)
+        if around is not None and around.kind == "layer" and around.type not in targets.LAYERS:
+            return  # a tie of a tensor deep in a module that is kept whole, whose parts have no rows
     if parent not in earlier:
         refuse(
             f"{entry.path!r} has no parent {parent!r} before it.{nearest(parent, earlier)}",

@@ -113,13 +113,17 @@ Op: TypeAlias = Layer | Param | Call | Choose
 GUARD = "graphnas.guard"  # (test, where): refuses to go on where the Boolean expression `test` does not hold
 ENTER_GRAD_MODE = "graphnas.enter_grad_mode"  # (enabled,): the nodes up to the matching exit run in that grad mode
 EXIT_GRAD_MODE = "graphnas.exit_grad_mode"
+ENTER_AUTOCAST = "graphnas.enter_autocast"  # (device,): the nodes up to the matching exit run without autocast there
+EXIT_AUTOCAST = "graphnas.exit_autocast"
+ENTERS, EXITS = frozenset({ENTER_GRAD_MODE, ENTER_AUTOCAST}), frozenset({EXIT_GRAD_MODE, EXIT_AUTOCAST})
 ALIAS = "graphnas.alias"  # (value,): a module returned what it was given
 SET_DATA = "graphnas.set_data"  # (tensor, value): `tensor.data = value`
 UNRECORDED = "graphnas.unrecorded"  # (reason, where): how a tensor starts could not be written down
 ARGUMENT = "graphnas.argument"  # (name, value): what forward is given for a parameter of plain values, such as value
 MERGES = {"sum": "graphnas.sum", "mean": "graphnas.mean", "concat": "graphnas.concat"}  # a closed `Choose` of several
-# Tensor attributes that are read, not called: `Call("torch.Tensor.T")` is written `x.T`.
-ATTRIBUTES = frozenset(map("torch.Tensor.{}".format, ("T", "mT", "H", "mH", "real", "imag", "data", "grad", "device")))
+# Tensor attributes that are read, not called: `Call("torch.Tensor.T")` is written `x.T`. Facts are no tensors.
+FACTS = frozenset(map("torch.Tensor.{}".format, ("device", "dtype", "is_cpu", "is_cuda", "is_leaf", "requires_grad")))
+ATTRIBUTES = FACTS.union(map("torch.Tensor.{}".format, ("T", "mT", "H", "mH", "real", "imag", "data", "grad")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ neither here nor in a module that the caller allows.
 
 from __future__ import annotations
 
-from graphnas.ir.node import ALIAS, ARGUMENT, ATTRIBUTES, ENTER_GRAD_MODE, EXIT_GRAD_MODE, GUARD, MERGES, SET_DATA
+from graphnas.ir.node import ALIAS, ARGUMENT, ATTRIBUTES, ENTERS, EXITS, FACTS, GUARD, MERGES, SET_DATA
 
 
 def _names(prefix: str, words: str) -> frozenset[str]:
@@ -72,7 +72,8 @@ CREATION = _names(
 PREDICATES = _names(
     "torch",
     """
-    _assert can_cast is_complex is_conj is_floating_point is_neg is_nonzero is_same_size is_signed is_tensor
+    _assert can_cast is_autocast_enabled is_complex is_conj is_floating_point is_grad_enabled is_inference_mode_enabled
+    is_neg is_nonzero is_same_size is_signed is_tensor
     promote_types result_type _shape_as_tensor sym_float sym_int sym_ite sym_max sym_min sym_not sym_sqrt sym_sum
     """,
 )
@@ -97,8 +98,8 @@ NETWORK = _names(
 ALGEBRA = _names(
     "torch",
     """
-    cholesky cholesky_inverse cholesky_solve det frobenius_norm geqrf inverse lobpcg logdet lu lu_solve lu_unpack
-    nuclear_norm orgqr ormqr pca_lowrank pinverse qr slogdet svd svd_lowrank triangular_solve
+    _grouped_mm cholesky cholesky_inverse cholesky_solve det frobenius_norm geqrf inverse lobpcg logdet lu lu_solve
+    lu_unpack nuclear_norm orgqr ormqr pca_lowrank pinverse qr slogdet svd svd_lowrank triangular_solve
     """,
 )
 
@@ -296,7 +297,7 @@ PYTHON_OPERATORS = _names(
 )
 
 # ---------------------------------------------------------------- the tables
-OWN = frozenset({GUARD, ENTER_GRAD_MODE, EXIT_GRAD_MODE, ALIAS, SET_DATA, ARGUMENT, *MERGES.values()})
+OWN = frozenset({GUARD, *ENTERS, *EXITS, ALIAS, SET_DATA, ARGUMENT, *MERGES.values()})
 
 TARGETS = frozenset().union(
     ARITHMETIC,
@@ -449,7 +450,7 @@ VIEWS = frozenset().union(
     ),
     _names("torch.linalg", "diagonal multi_dot"),
     _names("torch._C._nn", "pad im2col"),
-    ATTRIBUTES - _names("torch.Tensor", "grad device"),
+    ATTRIBUTES - FACTS - _names("torch.Tensor", "grad"),
     _names("operator", "getitem pos"),
     {ALIAS},
 )

@@ -19,7 +19,9 @@ from graphnas.ir.naming import is_allowed, is_identifier, is_line, is_node_name,
 from graphnas.ir.node import (
     ALIAS,
     ARGUMENT,
+    ENTER_AUTOCAST,
     ENTER_GRAD_MODE,
+    EXIT_AUTOCAST,
     EXIT_GRAD_MODE,
     GUARD,
     MERGES,
@@ -40,7 +42,8 @@ if TYPE_CHECKING:
     from graphnas.ir.graph import Graph
 
 KINDS = ("positional", "keyword", "var_positional", "var_keyword")
-_OWN_ARITY = {GUARD: 2, ENTER_GRAD_MODE: 1, EXIT_GRAD_MODE: 1, ALIAS: 1, SET_DATA: 2, ARGUMENT: 2}
+_OWN_ARITY = {GUARD: 2, ALIAS: 1, SET_DATA: 2, ARGUMENT: 2}
+_OWN_ARITY |= {ENTER_GRAD_MODE: 1, EXIT_GRAD_MODE: 1, ENTER_AUTOCAST: 1, EXIT_AUTOCAST: 0}
 
 
 def verify(graph: Graph, allow: Collection[str] = ()) -> None:

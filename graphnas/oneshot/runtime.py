@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -43,14 +44,22 @@ def choose(picked: Any, arms: Mapping[Any, Thunk], merge: str | None = None) -> 
     return total / len(values) if merge == "mean" else total
 
 
+_CASTING = ("cpu", "cuda")  # the kinds of devices of which some have autocast
+
+
 def lazy(compute: Thunk) -> Thunk:
-    """A function that computes its value when first called, in the grad mode of now, and then keeps it."""
+    """A function that computes its value when first called, in the modes of now, and then keeps it."""
     cell: list[Any] = []
     enabled = torch.is_grad_enabled()
+    casting = [(kind, torch.is_autocast_enabled(kind)) for kind in _CASTING]
 
     def value() -> Any:
         if not cell:
-            with torch.set_grad_enabled(enabled):
+            with contextlib.ExitStack() as modes:
+                modes.enter_context(torch.set_grad_enabled(enabled))
+                for kind, casts in casting:
+                    if torch.is_autocast_enabled(kind) is not casts:
+                        modes.enter_context(torch.autocast(kind, torch.get_autocast_dtype(kind), casts))
                 cell.append(compute())
         return cell[0]
 

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
-from graphnas.ir.node import ENTER_GRAD_MODE, EXIT_GRAD_MODE, Call
+from graphnas.ir.node import ENTERS, EXITS, Call
 from graphnas.tracing.record import ModuleCall, Step
 
 Item: TypeAlias = "Step | ModuleCall"
@@ -34,17 +34,17 @@ def _key(unit: Unit) -> Any:
 
 
 def stretches(items: Sequence[Item]) -> list[list[Unit]]:
-    """The items as units, cut behind every exit from a grad mode that was entered before them."""
+    """The items as units, cut behind every exit from a mode that was entered before them."""
     found: list[list[Unit]] = [[]]
     inside: list[list[Unit]] = []
     for item in items:
         target = item.op.target if isinstance(item, Step) and isinstance(item.op, Call) else ""
-        if target == ENTER_GRAD_MODE:
+        if target in ENTERS:
             inside.append([])
         (inside or found)[-1].append(item)
-        if target == EXIT_GRAD_MODE and inside:
+        if target in EXITS and inside:
             region = tuple(inside.pop())
             (inside or found)[-1].append(region)
-        elif target == EXIT_GRAD_MODE:
+        elif target in EXITS:
             found.append([])
     return found

@@ -14,7 +14,8 @@ from torch.overrides import TorchFunctionMode
 from graphnas.errors import TraceError
 from graphnas.ir.choice import Apply
 from graphnas.ir.node import ATTRIBUTES, SET_DATA, Call, Size
-from graphnas.tracing import names, pieces, sources, spelling
+from graphnas.tracing import facts, names, pieces, sources, spelling
+from graphnas.tracing.meanings import is_message
 from graphnas.tracing.record import Step, Value
 from graphnas.tracing.sizes import bare, plain, symbolic
 
@@ -25,11 +26,10 @@ _MethodWrapper = type(torch._C.TensorBase.__dict__["shape"].__get__)
 
 # Facts about a tensor that are the same at every size: constants of the graph.
 _CONSTANT_METHODS = frozenset((
-    "is_floating_point", "is_complex", "element_size", "get_device", "is_signed", "__hash__", "is_inference",
-    "is_conj", "is_neg", "is_pinned", "is_set_to", "has_names", "is_shared", "__dir__", "retain_grad", "_is_view",
-    "is_tensor", "is_storage", "can_cast", "promote_types", "result_type", "finfo", "iinfo", "is_grad_enabled",
-    "get_default_dtype", "get_default_device", "is_autocast_enabled", "is_inference_mode_enabled",
-    "has_torch_function", "is_anomaly_enabled", "_has_compatible_shallow_copy_type", "device",
+    "element_size", "get_device", "is_signed", "__hash__", "is_inference", "is_conj", "is_neg", "is_pinned",
+    "is_set_to", "has_names", "is_shared", "__dir__", "retain_grad", "_is_view", "is_tensor", "is_storage", "can_cast",
+    "promote_types", "result_type", "finfo", "iinfo", "get_default_dtype", "get_default_device", "has_torch_function",
+    "is_anomaly_enabled", "_has_compatible_shallow_copy_type", "device",
 ))  # fmt: skip
 _TEXTS = ("__repr__", "__str__", "__format__")
 # Functions that a graph cannot hold: what they do, and what to do instead.
@@ -38,10 +38,13 @@ _REFUSED = {
     **dict.fromkeys(
         _TEXTS, ("the values of a tensor are written as text that is no message", "Compute with tensors alone.")
     ),
+    **dict.fromkeys(
+        ("numpy", "__array__", "__dlpack__", "__cuda_array_interface__"),
+        ("a tensor is handed to numpy", "Compute with torch functions."),
+    ),
     **dict.fromkeys(("nbytes", "_version"), ("{} of a tensor is read", "Compute with its sizes.")),
 }
 _FIRST = ("input", "tensor", "self")  # what the tensor that a function is about may be called
-_LEAVING = frozenset(("numpy", "__array__", "__dlpack__", "__cuda_array_interface__"))
 
 
 class Mode(TorchFunctionMode):
@@ -158,17 +161,13 @@ def _refused(recorder: Recorder, function: Any) -> TraceError:
     )
 
 
-def _told(recorder: Recorder, name: str) -> TraceError:
-    what, remedy = _REFUSED[name]
-    return recorder.refuse(what.format(name), remedy)
-
-
-def _unwanted(
-    recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType
-) -> Any:
-    if function.__name__ in _TEXTS and sources.is_message(frame):
+def _told(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
+    """What a graph cannot hold, but people may be told."""
+    if is_message(frame):
         return function(*args, **kwargs)
-    raise _told(recorder, function.__name__)
+    name = getattr(function, "__self__", function).__name__
+    what, remedy = _REFUSED[name]
+    raise recorder.refuse(what.format(name), remedy)
 
 
 # ---------------------------------------------------------------- attributes and sizes
@@ -177,12 +176,13 @@ def _attribute(recorder: Recorder, wrapper: Any, args: tuple[Any, ...], frame: F
     if wrapper.__name__ == "__set__":
         return _assign(recorder, wrapper, name, args, frame)
     if name in _REFUSED:
-        raise _told(recorder, name)
+        return _told(recorder, wrapper, args, {}, frame)
     result = _run(wrapper, args)
     if name == "shape":
         return recorder.sizes(args[0], result)
     if name == "ndim":
         return _rank(recorder, args[0], frame)
+    facts.attribute(recorder, args[0], name, result, frame)
     if f"torch.Tensor.{name}" in ATTRIBUTES and isinstance(result, Tensor | torch.device):
         return recorder.bind(result, _step(recorder, f"torch.Tensor.{name}", args, {}, frame))
     return result
@@ -260,6 +260,10 @@ def _answer(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: di
     return outcome
 
 
+def _fact(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> bool:
+    return facts.ask(recorder, names.functions()[function], function, args, kwargs, frame)
+
+
 def _number(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
     """`int(tensor)` and the like: Python makes a plain number of it, so the graph relies on its value."""
     step = _step(recorder, "torch.Tensor.item", args[:1], {}, frame)
@@ -275,14 +279,10 @@ def _listed(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: di
     return recorder.bind(_run(function, args), _step(recorder, "torch.Tensor.tolist", args, {}, frame))
 
 
-def _leaves(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
-    raise recorder.refuse("a tensor is handed to numpy", "Compute with torch functions.")
-
-
 def _gradients(
     recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType
 ) -> None:
-    recorder.switch_gradients(args[0], frame)
+    recorder.regions.switch_gradients(args[0], frame)
     _run(function, args)
 
 
@@ -344,6 +344,6 @@ _SPECIAL: dict[str, Handler] = {
     "__setitem__": _set_item,
     "_assert": _claim,
     "__deepcopy__": _copied,
-    **dict.fromkeys(_LEAVING, _leaves),
-    **dict.fromkeys(_REFUSED, _unwanted),
+    **dict.fromkeys(facts.FUNCTIONS, _fact),
+    **dict.fromkeys(_REFUSED, _told),
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from graphnas.errors import TraceError
+from graphnas.errors import TraceError, UnrecordableError
 from graphnas.ir.choice import Apply, Expr
 from graphnas.ir.node import ARGUMENT, GUARD, Arg, Call, Given, Input, Parameter
 from graphnas.tracing.arguments import argument, no_tensor
@@ -161,7 +161,10 @@ def numbered(number: int, count: int) -> Iterator[None]:
     except TraceError as error:
         if count < 2:
             raise
-        raise TraceError(f"example {number} of {count}: {error}") from error
+        told = f"example {number} of {count}: {error}"
+        if isinstance(error, UnrecordableError):
+            raise UnrecordableError(told, error.path, error.what, error.place) from error
+        raise TraceError(told) from error
 
 
 def _optional(face: Interface) -> tuple[str, ...]:

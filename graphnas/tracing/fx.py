@@ -18,7 +18,9 @@ from graphnas.ir.node import (
     ALIAS,
     ARGUMENT,
     ATTRIBUTES,
+    ENTER_AUTOCAST,
     ENTER_GRAD_MODE,
+    EXIT_AUTOCAST,
     EXIT_GRAD_MODE,
     GUARD,
     MERGES,
@@ -134,6 +136,11 @@ class _Conversion:
                 return self._modes[-1]
             case _ if target == EXIT_GRAD_MODE:
                 return self._fx.call_function(exit_grad_mode, (self._modes.pop(),))
+            case _ if target == ENTER_AUTOCAST:
+                self._modes.append(self._fx.call_function(enter_autocast, args))
+                return self._modes[-1]
+            case _ if target == EXIT_AUTOCAST:
+                return self._fx.call_function(exit_autocast, (self._modes.pop(),))
             case _ if target in _OWN:
                 return self._fx.call_function(_OWN[target], args, kwargs)
             case _ if target in ATTRIBUTES:
@@ -226,6 +233,18 @@ def exit_grad_mode(before: bool) -> None:
     torch._C._set_grad_enabled(before)
 
 
+def enter_autocast(device: torch.device | str) -> torch.autocast:
+    """Switches autocast off for a kind of device."""
+    context = torch.autocast(device if isinstance(device, str) else device.type, enabled=False)
+    context.__enter__()  # type: ignore[no-untyped-call]
+    return context
+
+
+def exit_autocast(context: torch.autocast) -> None:
+    """Switches autocast back."""
+    context.__exit__(None, None, None)
+
+
 def alias(value: Any) -> Any:
     """What a module returned as it was given."""
     return value
@@ -251,7 +270,7 @@ def concatenated(*values: Tensor) -> Tensor:
     return torch.cat(values, dim=1)
 
 
-for _function in (enter_grad_mode, exit_grad_mode, guard, set_data):
+for _function in (enter_grad_mode, exit_grad_mode, enter_autocast, exit_autocast, guard, set_data):
     fx.node._side_effectful_functions.add(_function)  # dead-code elimination keeps them
 _OWN: dict[str, Callable[..., Any]] = {
     GUARD: guard,

@@ -40,14 +40,21 @@ class Interface:
     signature: tuple[Parameter, ...]
     inputs: tuple[Input, ...]
 
-    def fresh(self) -> tuple[tuple[Any, ...], dict[str, Any], tuple[Value, ...]]:
-        """Arguments for a run, with copies of the example tensors, and the values that these are."""
+    def fresh(self, apart: bool = True) -> tuple[tuple[Any, ...], dict[str, Any], tuple[Value, ...]]:
+        """Arguments for a run, with copies of the example tensors, and the values that these are.
+
+        Args:
+            apart: a tensor that is given twice is copied twice.
+        """
+        made: dict[int, Tensor] = {}
         values: dict[tuple[Any, ...], Value] = {}
         names = {item.path: item.name for item in self.inputs}
 
         def copy(tree: Any, path: tuple[str | int, ...]) -> Any:
             if isinstance(tree, Tensor):
-                tensor = tree.detach().clone().requires_grad_(tree.requires_grad)
+                if not apart and id(tree) in made:
+                    return made[id(tree)]
+                tensor = made[id(tree)] = tree.detach().clone().requires_grad_(tree.requires_grad)
                 values[path] = Value(tensor, origin="input", name=names[path])
                 return tensor
             if isinstance(tree, dict):
@@ -60,7 +67,7 @@ class Interface:
 
         arguments = {name: copy(value, (name,)) for name, value in self.bound.arguments.items()}
         again = inspect.BoundArguments(self.bound.signature, arguments)
-        return again.args, again.kwargs, tuple(values[item.path] for item in self.inputs)
+        return again.args, again.kwargs, tuple(values[item.path] for item in self.inputs if item.path in values)
 
 
 def interface(

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from graphnas.ir.node import Source
+from graphnas.ir import targets
+from graphnas.ir.node import Call, Source
 from graphnas.tracing.identity import tensors_in
 from graphnas.tracing.modules import Registry
 from graphnas.tracing.record import Record, Step, Value, identified, steps_in, values_read
@@ -35,13 +36,14 @@ class Kept:
 def kept(registry: Registry, snapshot: Snapshot, around: Surroundings, record: Record) -> tuple[Kept, ...]:
     """The attributes that hold what was computed from the inputs' values, or numbers that have changed.
 
-    A mask that depends on sizes alone may be kept: computing it anew, as a graph does, gives the same.
+    A mask that depends on sizes alone may be kept: computing it anew, as a graph does, gives the same. What was drawn
+    may not.
     """
     paths = {id(module): path for path, module in registry.model.named_modules()}
     found = tuple(
         Kept(f"{paths[id(module)]}.{name}".lstrip("."), record.assigned.get((id(module), name)), paths[id(module)])
         for module, name, before in snapshot.changes()
-        if registry.layer(module) is None and _remembers(module.__dict__.get(name), before, record.known)
+        if registry.layer(module) is None and _remembers(getattr(module, name, None), before, record.known)
     )
     beside = (name for name, value, before in around.changes() if _remembers(value, before, record.known))
     return (*found, *(Kept(name, None) for name in beside))
@@ -74,12 +76,14 @@ def _is_number(value: Any) -> bool:
 
 
 def _from_inputs(value: Value | None) -> bool:
-    """Whether a value was computed from the content of an input."""
+    """Whether a value was computed from the content of an input, or drawn."""
     if value is None or value.step is None:
         return value is not None and value.origin == "input"
     waiting, seen = [value.step], {value.step}
     while waiting:
         step = waiting.pop()
+        if (step.op.target if isinstance(step.op, Call) else "") in targets.RANDOM:
+            return True
         for read in values_read((*step.args, *step.kwargs.values())):
             if read.origin == "input":
                 return True

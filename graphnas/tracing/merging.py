@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from torch import Tensor
 
 from graphnas.ir.choice import Apply, Expr, conjunction
-from graphnas.ir.node import ENTER_GRAD_MODE, GUARD, Arg, Call, Choose, Given, Size, transform
+from graphnas.ir.node import ENTERS, GUARD, Arg, Call, Choose, Given, Size, transform
 from graphnas.tracing.alignment import Item, Unit, pairs, stretches
 from graphnas.tracing.joins import join
 from graphnas.tracing.record import ModuleCall, Record, Step, Value, values_in
@@ -32,6 +32,9 @@ def merge(
         decided: steps to put there: what the condition is worked out by.
     """
     return _Merge(base, other, condition, holds).merged(fork, decided)
+
+
+_DECIDING = frozenset({GUARD, *ENTERS})  # their arguments are what they do
 
 
 class _Merge:
@@ -101,9 +104,9 @@ class _Merge:
 
     def _terms(self, step: Step) -> Arg:
         """What must be equal for two steps to be one."""
-        if step.when is None and isinstance(step.op, Call) and step.op.target not in (GUARD, ENTER_GRAD_MODE):
+        if step.when is None and isinstance(step.op, Call) and step.op.target not in _DECIDING:
             return None
-        decides = step.args if isinstance(step.op, Call) and step.op.target in (GUARD, ENTER_GRAD_MODE) else None
+        decides = step.args if isinstance(step.op, Call) and step.op.target in _DECIDING else None
         chosen = step.op.choice if isinstance(step.op, Choose) else None
         return self._canonical((step.when, decides, chosen))
 

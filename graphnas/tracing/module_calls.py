@@ -162,7 +162,7 @@ def _scope(
     recorder.call = inner
     try:
         result = _attempt(recorder, original, module, path, args, kwargs)
-        recorder.check_gradients(inner.grad_depth, path)
+        recorder.regions.check(inner.depth, path)
         with torch._C.DisableTorchFunction(), recorder.quiet():
             return _given_back(recorder, result, inner)
     finally:

@@ -99,6 +99,10 @@ class Registry:
         if call not in why.seen:
             self.opaque[id(module)] = replace(why, seen=(*why.seen, call))
 
+    def names(self, module: nn.Module) -> list[str]:
+        """All names of a module, in order."""
+        return self._paths[id(module)]
+
     def named(self, path: str) -> nn.Module:
         """The module at a path."""
         return self.model.get_submodule(path)
@@ -110,6 +114,22 @@ class Registry:
     def registered(self, module: nn.Module, name: str) -> Value | None:
         """The parameter or buffer that a module had under a name before the model ran."""
         return self._by_place.get((id(module), name))
+
+    def state_now(self) -> Iterator[tuple[Value, Tensor | None]]:
+        """The parameters and buffers from before the model ran, and what stands in their places now.
+
+        Those of layers are left out: what happens in one is its own affair.
+        """
+        whole = [path for module in self.modules if id(module) in self.opaque for path in self._paths[id(module)]]
+        modules = {
+            id(module): module
+            for module in self.written
+            if not any(self._paths[id(module)][0].startswith(f"{around}.") for around in whole)
+        }
+        for (owner, name), state in self._by_place.items():
+            module = modules.get(owner)
+            if module is not None:
+                yield state, module._buffers.get(name, module._parameters.get(name))
 
     @functools.cached_property
     def _attributes(self) -> dict[int, tuple[str, str, Tensor]]:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from graphnas.errors import OpaqueWarning, UnrecordableError
+from graphnas.errors import OpaqueWarning, TraceError, UnrecordableError
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.node import Arg, Layer, Opaque, Source
 from graphnas.tracing.arguments import NotAnArgumentError, argument, no_tensor
@@ -54,6 +54,13 @@ def keep_whole(registry: Registry, path: str, error: UnrecordableError | None = 
         error: why, and where; without one it is what the caller wants.
     """
     module = registry.named(path)
+    for inner, part in module.named_modules():
+        elsewhere = next((name for name in registry.names(part) if not f"{name}.".startswith(f"{path}.")), "")
+        if inner and elsewhere and registry.names(part)[0] == f"{path}.{inner}":
+            raise TraceError(
+                f"module {path!r} ({type(module).__name__}) stays one layer, but its part {inner!r} is the model's "
+                f"{elsewhere!r} as well\n  in {registry.name}. Register {elsewhere!r} before {path!r}."
+            ) from error
     layer, missing = opaque_layer(module, path)
     source = error.place if error and isinstance(error.place, Source) else None
     reason = " ".join(error.what.split()) if error else "it was to be kept whole"

@@ -6,6 +6,7 @@ import contextlib
 import math
 import sys
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from torch.nn.modules._functions import BackwardHookFunction as BackwardHook
 
 from graphnas.ir import targets
 from graphnas.tracing import sources
+from graphnas.tracing.regions import Regions
 from graphnas.tracing.sizes import Symbolic, pin, plain
 
 _ABSENT = object()
@@ -79,6 +81,43 @@ def _yes_to_users(original: Callable[[], bool]) -> Callable[[], bool]:
         return True if not sources.is_torch(sys._getframe(1).f_code) else original()
 
     return answer
+
+
+@contextlib.contextmanager
+def questions(ask: Callable[[str, Callable[..., Any], tuple[Any, ...], FrameType], Any]) -> Iterator[None]:
+    """Tells of the questions about the modes of torch, which its functions do not show.
+
+    Args:
+        ask: given a function's name, itself, its arguments and who called it, what it answers.
+    """
+
+    def asking(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *args: ask(name, function, args, sys._getframe(1))
+
+    with contextlib.ExitStack() as stack:
+        for name in ("is_grad_enabled", "is_autocast_enabled", "is_inference_mode_enabled"):
+            stack.enter_context(replaced(torch, name, asking(name, getattr(torch, name))))
+        yield
+
+
+@contextlib.contextmanager
+def autocasts(regions: Regions, listening: Callable[[], bool]) -> Iterator[None]:
+    """Tells of every autocast that the model itself enters and leaves."""
+    enter: Any = torch.autocast.__enter__
+    leave: Any = torch.autocast.__exit__
+
+    def entering(context: torch.autocast) -> Any:
+        if listening():
+            regions.enter_autocast(context, sys._getframe(1))
+        return enter(context)
+
+    def leaving(context: torch.autocast, *raised: Any) -> Any:
+        if listening():
+            regions.exit_autocast(context, sys._getframe(1))
+        return leave(context, *raised)
+
+    with replaced(torch.autocast, "__enter__", entering), replaced(torch.autocast, "__exit__", leaving):
+        yield
 
 
 @contextlib.contextmanager
@@ -159,10 +198,6 @@ def refused(refuse: Callable[[str, str], Exception], listening: Callable[[], boo
 
 _HOOKS = torch.autograd.graph.saved_tensors_hooks
 _REFUSED: tuple[tuple[Any, str, *tuple[Any, ...]], ...] = (
-    (
-        *(torch.autocast, "__enter__", "autocast is entered inside the model"),
-        *("Put `with torch.autocast(...)` around the call of the model.", lambda context: context._enabled),
-    ),
     (
         *(torch.inference_mode, "__enter__", "inference mode is entered inside the model"),
         *("Write `with torch.no_grad():`.", lambda context: context.mode),

@@ -84,6 +84,7 @@ class ModuleCall:
         items: what happened inside, in order.
         formals: names that its parameters have inside.
         position: of its beginning in time.
+        depth: how many regions of other modes were open then.
     """
 
     path: str
@@ -91,7 +92,7 @@ class ModuleCall:
     position: int = 0
     items: list[Step | ModuleCall] = field(default_factory=list)
     formals: dict[Value, str] = field(default_factory=dict)
-    grad_depth: int = 0
+    depth: int = 0
 
     @property
     def key(self) -> tuple[Any, ...]:

@@ -17,25 +17,25 @@ from graphnas.errors import TraceError
 from graphnas.ir.choice import Apply, Expr
 from graphnas.ir.node import (
     ALIAS,
-    ENTER_GRAD_MODE,
-    EXIT_GRAD_MODE,
     GUARD,
-    SET_DATA,
     Arg,
     Call,
     Device,
     Layer,
     Size,
-    Source,
 )
-from graphnas.tracing import calls, module_calls, patches, sources
+from graphnas.tracing import calls, facts, module_calls, names, patches, sources
 from graphnas.tracing.arguments import NotAnArgumentError, argument
-from graphnas.tracing.identity import fresh, is_same, storage
+from graphnas.tracing.assignments import Assignments
+from graphnas.tracing.caches import frozen
+from graphnas.tracing.identity import fresh, storage
+from graphnas.tracing.meanings import is_message
 from graphnas.tracing.modules import Registry
 from graphnas.tracing.record import ModuleCall, Record, Step, Value, values_read
 from graphnas.tracing.refusals import Refusals
+from graphnas.tracing.regions import Regions
 from graphnas.tracing.repeats import Repeats
-from graphnas.tracing.sizes import expression, symbolic
+from graphnas.tracing.sizes import bare, expression, symbolic
 from graphnas.tracing.snapshot import Snapshot
 from graphnas.tracing.writes import Writes
 
@@ -64,10 +64,11 @@ class Recorder:
         self.failed = ("", "")  # path and class of the innermost module that raised
         self.refusals = Refusals()
         self.writes = Writes()
+        self.facts: dict[Any, Value] = {}  # what was asked about tensors, and where
         self._guards: set[Any] = set()
-        self._replaced: set[int] = set()
-        self._assigned: dict[tuple[int, str], Source | None] = {}
-        self.grad_modes: list[bool] = []  # what the open region has set; a nested one that changes nothing is none
+        self.assignments = Assignments(self)
+        self.regions = Regions(self)
+        self.result: Any = None  # what the model gave, frozen
         self._thread = threading.get_ident()
 
     # ------------------------------------------------------------ running
@@ -87,17 +88,20 @@ class Recorder:
             try:
                 with calls.Mode(self):
                     result = original(model, *args, **kwargs)
+                    self.assignments.finish()
             finally:
                 self.listening = False
             self.refusals.check()
-            self.check_gradients(0, "the model")
+            self.regions.check(0, "the model")
             output = self._output(result)
+            self.result = frozen(bare(result))
         reads_mode = self.mode_readers > 0
-        return Record(self.root, output, model.training, inputs, reads_mode, self.known, self._assigned)
+        return Record(self.root, output, model.training, inputs, reads_mode, self.known, self.assignments.places)
 
     @contextlib.contextmanager
     def _patched(self) -> Iterator[Callable[..., Any]]:
         original = nn.Module.__call__
+        names.functions()  # their names are those of torch's own functions
 
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
             if not self.listening or threading.get_ident() != self._thread:
@@ -107,11 +111,19 @@ class Recorder:
         with contextlib.ExitStack() as stack:
             stack.enter_context(patches.replaced(nn.Module, "__call__", call))
             stack.enter_context(patches.replaced(nn.Module, "training", patches.mode_property(self._mode_read)))
-            stack.enter_context(patches.assignments(self.assigned))
+            stack.enter_context(patches.assignments(self.assignments.see))
             stack.enter_context(patches.numbers(self.number))
+            stack.enter_context(patches.questions(self._asked))
+            stack.enter_context(patches.autocasts(self.regions, lambda: self.listening))
             stack.enter_context(patches.compiling(not self.exact))
             stack.enter_context(patches.refused(self.refuse, lambda: self.listening))
             yield original
+
+    def _asked(self, name: str, function: Callable[..., Any], args: tuple[Any, ...], frame: FrameType) -> Any:
+        if not self.listening:
+            return function(*args)
+        with self.quiet():
+            return facts.ask(self, f"torch.{name}", function, args, {}, frame)
 
     def _mode_read(self, _module: nn.Module) -> None:
         if self.listening:
@@ -142,7 +154,8 @@ class Recorder:
         except NotAnArgumentError as error:
             raise TraceError(
                 f"the model {self.registry.name} returns {error}, which a graph cannot return; "
-                "return tensors, tuples, lists, dicts or data classes of them"
+                "return tensors, tuples, lists, dicts or data classes of them. What can be left out by an argument or "
+                "a setting is best left out: the cache of a model of transformers by `use_cache=False`"
             ) from error
 
     def _returned(self, tensor: Any) -> Arg:
@@ -165,7 +178,7 @@ class Recorder:
         found = self.known.get(id(tensor))
         if found is None or found.content is not tensor:
             found = self.registry.state.get(id(tensor))
-            if id(tensor) in self._replaced:
+            if self.assignments.has_replaced(tensor):
                 raise self.refuse("a buffer is read after another was put in its place", "Read it before, or clone it.")
             if found is not None and found.content is tensor:
                 found = Value(tensor, origin="state", name=found.name)
@@ -248,7 +261,7 @@ class Recorder:
     def begin(self, path: str, kind: str) -> ModuleCall:
         """A module call begins."""
         self.position += 1
-        made = ModuleCall(path, kind, self.position, grad_depth=len(self.grad_modes))
+        made = ModuleCall(path, kind, self.position, depth=self.regions.depth)
         self.call.items.append(made)
         return made
 
@@ -270,50 +283,18 @@ class Recorder:
         """A tensor is about to be written to."""
         self.snapshot.before_write(storage(tensor))
 
-    def assigned(self, module: nn.Module, name: str, value: Any) -> None:
-        """An attribute of a module is set: one that is state gets a new value in the graph."""
-        if not self.listening:
-            return
-        self._assigned[id(module), name] = sources.source(sys._getframe(2))
-        if not isinstance(value, Tensor):
-            if self.registry.holds(module) and name in module.__dict__:
-                self._check_setting(module, name)
-            return
-        state = self.registry.registered(module, name)
-        with torch._C.DisableTorchFunction():
-            if state is None or is_same(state.content, value):
-                return
-            if isinstance(state.content, nn.Parameter):
-                raise self.refuse(
-                    f"the parameter {state.name!r} is replaced in forward", "Write to it under `torch.no_grad()`."
-                )
-            held = self.known.pop(id(state.content), None)
-            source = Value(state.content, origin="state", name=state.name) if held is None else held
-            self.step(Call(SET_DATA), (source, self.read(value)), {}, "set_data", sys._getframe(2))
-            self.snapshot.before_write(storage(state.content))
-            self._replaced.add(id(state.content))
-
-    def _check_setting(self, module: nn.Module, name: str) -> None:
-        layer = self.registry.layer(module)
-        if name == "training":
-            raise self.refuse(
-                f"the mode of {type(module).__name__} is set in forward", "Set it before the model is called."
-            )
-        if layer is not None:
-            raise self.refuse(
-                f"the attribute {name!r} of the layer {layer.path!r} is set in forward",
-                "Call a function of torch.nn.functional with it.",
-            )
-
     def guard(self, test: Expr, outcome: bool) -> None:
         """Python took a decision: the graph holds only while `test` comes out the same."""
-        where = sources.source(sys._getframe(1))
+        frame = sys._getframe(1)
+        if is_message(frame):
+            return  # nothing but a text is decided by it
+        where = sources.source(frame)
         key = (test, outcome, where)
         if key in self._guards:
             return
         self._guards.add(key)
         claim = test if outcome else Apply("not", (test,))
-        self.step(Call(GUARD), (claim, str(where)), {}, "guard", sys._getframe(1))
+        self.step(Call(GUARD), (claim, str(where)), {}, "guard", frame)
 
     def sizes(self, tensor: Tensor, shape: torch.Size) -> torch.Size:
         """A shape as symbolic sizes; that of parameters and constants is fixed."""
@@ -321,24 +302,6 @@ class Recorder:
         if value.origin in ("state", "constant"):
             return shape
         return torch.Size([symbolic(size, Size(value, place), self) for place, size in enumerate(shape)])  # type: ignore[arg-type]
-
-    # ------------------------------------------------------------ gradient mode
-    def switch_gradients(self, enabled: bool, frame: FrameType) -> None:
-        """`torch._C._set_grad_enabled` is called: a region of the graph begins or ends."""
-        if enabled == torch.is_grad_enabled():
-            return
-        if self.grad_modes:
-            self.step(Call(EXIT_GRAD_MODE), (self.grad_modes.pop(),), {}, "exit_grad_mode", frame)
-        else:
-            self.grad_modes.append(enabled)
-            self.step(Call(ENTER_GRAD_MODE), (enabled,), {}, "enter_grad_mode", frame)
-
-    def check_gradients(self, depth: int, what: str) -> None:
-        """A module call ends: as many regions must be open as when it began."""
-        if len(self.grad_modes) != depth:
-            raise self.refuse(
-                f"{what} leaves gradients switched differently than it found them", "Write `with torch.no_grad():`."
-            )
 
 
 def _in_memory(value: Value, memory: int) -> bool:

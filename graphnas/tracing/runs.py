@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -16,12 +18,14 @@ from graphnas.ir.choice import TRAINING, Apply
 from graphnas.ir.node import GUARD, Call
 from graphnas.tracing import patches, sources
 from graphnas.tracing.branches import both_modes, united
+from graphnas.tracing.caches import Outcome, frozen, is_cache, other_values, same
 from graphnas.tracing.examples import Faces, numbered
 from graphnas.tracing.interface import Interface
+from graphnas.tracing.meanings import looks_at_objects
 from graphnas.tracing.memory import Kept, difference, kept
 from graphnas.tracing.modules import Registry
 from graphnas.tracing.opaque import keep_whole, warn
-from graphnas.tracing.record import Record, Step
+from graphnas.tracing.record import Record, Step, Value
 from graphnas.tracing.recorder import Recorder
 from graphnas.tracing.repeats import DemandError, Repeats
 from graphnas.tracing.snapshot import Snapshot
@@ -46,7 +50,13 @@ class Runs:
         self._snapshot = Snapshot(registry.modules)
         self._around = Surroundings(registry.written)
         self._repeats = Repeats()
+        kinds = dict.fromkeys(type(module) for module in registry.written)
+        self._looking = next(filter(None, (looks_at_objects(kind) for kind in kinds)), "")  # type: ignore[arg-type]
+        if self._looking:
+            self._repeats.forbid()
         self._begun = False
+        self._result: Any = None  # of the run that was recorded last
+        self._given: Any = None  # by a run that nobody has recorded
 
     def record(self) -> Record:
         """The runs as one record: every example in evaluation, and if one of them asks for the mode also in training.
@@ -135,11 +145,28 @@ class Runs:
                     )
 
     def _run(self, face: Interface, training: bool) -> Record:
-        record = self._sparing(face, training)
-        for found in kept(self._registry, self._snapshot, self._around, record):
+        record, result = self._sparing(face, training), self._result
+        found = kept(self._registry, self._snapshot, self._around, record)
+        if found:
             self._check_memory(found, record, face)
+        if self._looking:
+            self._check_result(face, training, result)
+            _keep_apart(record, self._looking)
         record.release()
         return record
+
+    def _check_result(self, face: Interface, training: bool, recorded: Any) -> None:
+        """Where code asks for types or identities, it must give what it gives while nobody records it."""
+        if self._runs(face, training) and not same(frozen(self._given), recorded):
+            name = self._registry.name
+            what = "the model gives something else while it is recorded: it asks for a type, or whether two are one"
+            raise UnrecordableError(
+                f"{what}\n  at {self._looking}, in the model {name}. Ask `isinstance(n, int)`, give another tensor for "
+                "every input, and decide by flags.",
+                "",
+                what,
+                self._looking,
+            )
 
     def _sparing(self, face: Interface, training: bool) -> Record:
         """A run in which layers may be left out, and if their values turn out to matter another with all of them."""
@@ -156,8 +183,8 @@ class Runs:
             self._restore()
         return self._recorded(face, training)
 
-    def _check_memory(self, found: Kept, first: Record, face: Interface) -> None:
-        """A second call on the same inputs does the same, or what the first has kept plays a part."""
+    def _check_memory(self, found: Sequence[Kept], first: Record, face: Interface) -> None:
+        """A second call on the same inputs does the same, or what the first has kept is looked into."""
         self._snapshot.restore(attributes=False)
         self._repeats.forbid()
         cause: TraceError | None = None
@@ -166,17 +193,38 @@ class Runs:
             step = difference(first, self._recorded(face, first.training))
             if step is None:
                 return
-            place = str(found.source or step.source)
         except TraceError as error:
-            place, cause = str(found.source or _place(error)), error
+            cause = error
+        for item in found:
+            if not is_cache(functools.partial(self._outcome, item, first.training, face)):
+                raise self._memory(item, first, face, step, cause) from cause
+
+    def _memory(
+        self, found: Kept, first: Record, face: Interface, step: Step | None, cause: TraceError | None
+    ) -> UnrecordableError:
+        """The error about an attribute that makes a later call do something else."""
+        source = found.source or (step.source if step else None)
+        place = str(source) if cause is None or found.source else _place(cause)
         what = f"the attribute {found.name!r} keeps what one call computes, and the next call then does something else"
-        raise UnrecordableError(
+        return UnrecordableError(
             f"{what}\n  at {place}, in the model {self._registry.name}. "
             "A graph has no such memory: take it as an input and return it, or hold it in a buffer of fixed shape.",
             self._changer(self._is_changed(found), first.training, face) if found.module is None else found.module,
             what,
-            found.source or (step.source if step else None),
-        ) from cause
+            source,
+        )
+
+    def _outcome(self, found: Kept, training: bool, face: Interface, other: bool, fresh: bool) -> Outcome | None:
+        """What the model gives while nobody records it, with its state, and what an attribute then is."""
+        if not self._runs(face, training, other, fresh):
+            return None
+        held = [
+            (f"{self._registry.path(module, '')}.{name}".lstrip("."), getattr(module, name, None))
+            for module, name, _ in self._snapshot.changes()
+        ]
+        held += [(name, value) for name, value, _ in self._around.changes()]
+        state = self._registry.model.state_dict()
+        return frozen((self._given, state)), frozen([value for name, value in held if name == found.name])
 
     def _recorded(self, face: Interface, training: bool) -> Record:
         recorder = Recorder(self._registry, self._snapshot, self._repeats, self._exact)
@@ -187,6 +235,7 @@ class Runs:
             if any(module.training is not training for module in self._registry.modules):
                 self._registry.model.train(training)
             record = recorder.run(args, kwargs, inputs)
+            self._result = recorder.result
         except GraphNASError:
             raise
         except Exception as error:
@@ -225,17 +274,25 @@ class Runs:
             return result
 
         with patches.replaced(nn.Module, "__call__", call):
-            self._runs(training, face)
+            self._runs(face, training)
         return found[0] if found else ""
 
-    def _runs(self, training: bool, face: Interface) -> bool:
-        """Whether the model runs on the example inputs while nobody records it."""
-        self._restore()
+    def _runs(self, face: Interface, training: bool, other: bool = False, fresh: bool = True) -> bool:
+        """Whether the model runs on the example inputs, or on other values, while nobody records it."""
+        if fresh:
+            self._restore()
+        else:
+            self._snapshot.restore(attributes=False)
         self._snapshot.seed()
-        args, kwargs, _ = face.fresh()
+        args, kwargs, _ = face.fresh(apart=False)
+        if other:
+            changed = other_values((args, kwargs))
+            if changed is None:
+                return False
+            args, kwargs = changed
         self._registry.model.train(training)
         try:
-            self._registry.model(*args, **kwargs)
+            self._given = self._registry.model(*args, **kwargs)
         except Exception:  # what it raises is told already: the run that was recorded has raised
             return False
         return True
@@ -252,7 +309,7 @@ class Runs:
         message = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
         path, kind = recorder.failed
         module = f"module {path!r} ({kind})" if path else f"the model {self._registry.name}"
-        if self._runs(training, face):
+        if self._runs(face, training):
             what = f"{module} raises {message}, but only while it is recorded"
             where = places[-1] if places else "a place outside the sources"
             return UnrecordableError(f"{what}\n  at {where}. Keep it whole: Tracer(leaf=...).", path, what, where)
@@ -265,3 +322,12 @@ class Runs:
 def _place(error: TraceError) -> str:
     """The user's line that an error names."""
     return str(error).partition("\n  at ")[2].partition(",")[0].partition(". ")[0]
+
+
+def _keep_apart(record: Record, where: str) -> None:
+    """The inputs of a model that asks whether two tensors are one are not, as they were not when it was traced."""
+    steps: list[Step] = []
+    for pair in itertools.combinations(record.inputs, 2):
+        step = Step(Call("operator.is_not"), pair, {}, "differ", 0)
+        steps += [step, Step(Call(GUARD), (Apply("bool", (Value(True, step),)), where), {}, "guard", 0)]
+    record.root.items[:0] = steps

@@ -14,7 +14,7 @@ import torch
 
 from graphnas.ir.choice import FUNCTIONS, Apply, Expr
 from graphnas.ir.node import Arg
-from graphnas.tracing import sources
+from graphnas.tracing.meanings import is_message
 
 
 class Listener(Protocol):
@@ -256,7 +256,7 @@ def _array(self: Any, *args: Any, **kwargs: Any) -> Any:
 
 def _text(function: Callable[..., str]) -> Callable[..., str]:
     def method(self: Any, *args: Any) -> str:
-        told = self.listener.listening and sources.is_message(sys._getframe(1))
+        told = self.listener.listening and is_message(sys._getframe(1))
         return function(self.value if told else pin(self), *args)
 
     return method

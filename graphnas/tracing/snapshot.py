@@ -82,8 +82,14 @@ class Snapshot:
             yield "numpy's random"
 
     def changes(self) -> Iterator[tuple[nn.Module, str, Any]]:
-        """The attributes that are no longer as they were, but for torch's own: module, name, and what it was."""
+        """The attributes that are no longer as they were, but for torch's own: module, name, and what it was.
+
+        Buffers that there were not are among them.
+        """
         for module, attributes in self._modules:
+            buffers = module._buffers if type(module._buffers) in _CONTAINERS else ()
+            held = self._containers.get(id(buffers))
+            yield from ((module, name, None) for name in buffers if held is None or name not in held[1])
             for name, value in module.__dict__.items():
                 if name not in _OF_TORCH:
                     before = attributes.get(name)
@@ -101,7 +107,7 @@ class Snapshot:
         """Put everything back.
 
         Args:
-            attributes: also what modules hold in attributes that are not torch's own.
+            attributes: also what modules hold in attributes that are not torch's own, and what was added to these.
         """
         torch.set_grad_enabled(self._grad_mode)
         for module, before in self._modules:
@@ -115,11 +121,12 @@ class Snapshot:
             else {id(before[key]) for _, before in self._modules for key in _OF_TORCH & before.keys()}
         )
         for container in self._empty:
-            if container and (ours is None or id(container) in ours):
+            if container and ours is None:
                 container.clear()
         for container, contents, identities in self._containers.values():
             if (ours is None or id(container) in ours) and _identities(container) != identities:
-                _refill(container, contents)
+                added = {} if ours is None else {key: container[key] for key in container if key not in contents}
+                _refill(container, {**contents, **added} if added else contents)
         with torch.no_grad():
             for tensor, data in self._data:
                 if tensor.data_ptr() != data.data_ptr() or tensor.shape != data.shape:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import dis
 import functools
-import itertools
-import linecache
 import os
 import re
 from pathlib import Path
@@ -75,41 +72,6 @@ def instruction(frame: FrameType) -> str:
 def is_unpacking(frame: FrameType | None) -> bool:
     """Whether a frame is in the middle of `a, b = value`, which itself checks the number of values."""
     return frame is not None and instruction(frame) == "UNPACK_SEQUENCE"
-
-
-def is_message(frame: FrameType | None) -> bool:
-    """Whether the user's code is making a text that people read and no code: for `torch._assert`, `print` or a log."""
-    user = caller(frame)
-    if user is None:
-        return False
-    line, last, column, end = next(itertools.islice(user.f_code.co_positions(), user.f_lasti // 2, None))
-    if line is None or last is None or column is None or end is None:
-        return False
-    told = _messages(user.f_code.co_filename)
-    return any(begins <= (line, column) and (last, end) <= ends for begins, ends in told)
-
-
-@functools.cache
-def _messages(file: str) -> tuple[tuple[tuple[int, int], tuple[int, int]], ...]:
-    """Where in a file something is told: the places of the calls, from (line, column) to (line, column)."""
-    try:
-        tree = ast.parse("".join(linecache.getlines(file)))
-    except SyntaxError:
-        return ()
-    return tuple(
-        ((call.lineno, call.col_offset), (call.end_lineno or 0, call.end_col_offset or 0))
-        for call in ast.walk(tree)
-        if isinstance(call, ast.Call) and _tells(call.func)
-    )
-
-
-def _tells(function: ast.expr) -> bool:
-    match function:
-        case ast.Name(id=name) | ast.Attribute(attr=name) if name in ("_assert", "print"):
-            return True
-        case ast.Attribute(value=ast.Name(id=holder) | ast.Attribute(attr=holder)):
-            return holder.strip("_").lower() in ("log", "logger", "logging", "warnings")
-    return False
 
 
 @functools.cache

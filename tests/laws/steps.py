@@ -8,7 +8,9 @@ from typing import TypeAlias
 from graphnas.ir.choice import TRAINING, Apply, Choice, Expr, conjunction
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.node import (
+    ENTER_AUTOCAST,
     ENTER_GRAD_MODE,
+    EXIT_AUTOCAST,
     EXIT_GRAD_MODE,
     GUARD,
     Call,
@@ -322,6 +324,14 @@ def grad_mode(draft: Draft) -> None:
     draft.call("torch.mul", draft.value(), scale)
 
 
+def autocast(draft: Draft) -> None:
+    """A stretch in which nothing is cast."""
+    draft.effects.add(draft.call(ENTER_AUTOCAST, "cpu", hidden=True).name)
+    scale = draft.call("torch.sigmoid", draft.value())
+    draft.effects.add(draft.call(EXIT_AUTOCAST, hidden=True).name)
+    draft.call("torch.mul", draft.value(), scale)
+
+
 def random_draw(draft: Draft) -> None:
     """A random draw, read or not."""
     value = draft.value()
@@ -355,6 +365,6 @@ CHOICES: tuple[Step, ...] = (
     joining,
     skip_choice,
 )
-EFFECTS: tuple[Step, ...] = (guard, write, stale, grad_mode, random_draw, mode, condition)
+EFFECTS: tuple[Step, ...] = (guard, write, stale, grad_mode, autocast, random_draw, mode, condition)
 INNER: tuple[Step, ...] = (*PLAIN, *CHOICES, *EFFECTS)
 STEPS: tuple[Step, ...] = (block, block, block, layer_choice, *CHOICES, *EFFECTS, *PLAIN)

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from graphnas.ir.choice import Choice, Option
 from graphnas.ir.graph import Graph
-from graphnas.ir.node import ENTER_GRAD_MODE, EXIT_GRAD_MODE, GUARD, Call, Choose, Frame, Layer, Node, Param, refs_in
+from graphnas.ir.node import ENTERS, EXITS, GUARD, Call, Choose, Frame, Layer, Node, Param, refs_in
 
 # What generated spaces do without a reader.
-EFFECTS = (GUARD, ENTER_GRAD_MODE, EXIT_GRAD_MODE, "torch.Tensor.add_", "torch.rand_like")
+EFFECTS = (GUARD, *ENTERS, *EXITS, "torch.Tensor.add_", "torch.rand_like")
 
 
 def survivors(space: Graph, arch: Mapping[str, Option]) -> list[str]:

@@ -14,7 +14,9 @@ from graphnas.ir.node import (
     ALIAS,
     ARGUMENT,
     ATTRIBUTES,
+    ENTER_AUTOCAST,
     ENTER_GRAD_MODE,
+    EXIT_AUTOCAST,
     EXIT_GRAD_MODE,
     GUARD,
     SET_DATA,
@@ -57,7 +59,7 @@ class Interpreter:
         given: dict[str, Any] = {**dict(zip(names, args, strict=False)), **kwargs}
         self.given = {p.name: given.get(p.name, p.value) for p in self.graph.signature}
         self.values: dict[str, Any] = {}
-        self.modes: list[bool] = []
+        self.modes: list[Any] = []
         for item in self.graph.inputs:
             value: Any = self.given[item.path[0]]
             for step in item.path[1:]:
@@ -91,6 +93,12 @@ class Interpreter:
             return torch._C._set_grad_enabled(args[0])
         if target == EXIT_GRAD_MODE:
             return torch._C._set_grad_enabled(self.modes.pop())
+        if target == ENTER_AUTOCAST:
+            kind = args[0] if isinstance(args[0], str) else args[0].type
+            self.modes.append(torch.autocast(kind, enabled=False))
+            return self.modes[-1].__enter__()
+        if target == EXIT_AUTOCAST:
+            return self.modes.pop().__exit__(None, None, None)
         if target == ARGUMENT:
             return self.given[args[0]]
         if target == ALIAS:

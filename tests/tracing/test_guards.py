@@ -7,6 +7,7 @@ import functools
 import itertools
 import logging
 import math
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -59,11 +60,42 @@ def tell(x: Tensor) -> Tensor:
     return x + 1
 
 
+def tell_all(x: Tensor) -> Tensor:
+    print(x, x.shape[0], int(x.shape[0]), f"{x.mean():.2f}", x.sum().item(), x.tolist(), x.numpy().max())
+    print("many rows" if x.shape[0] > 2 else "few rows", len(x), round(x.mean().item(), 2))
+    message = f"{x} and {x.shape[0]}"
+    sys.stdout.write(message)
+    logging.getLogger(__name__).warning("%s of %d rows, %s", x, x.shape[0], x.shape)
+    return x + 1
+
+
+def tell_and_use(x: Tensor) -> Tensor:
+    text = f"{x.shape[0]}"
+    print(text)
+    return x * len(text * int(text))
+
+
+def hand_out() -> Callable[[Tensor], Tensor]:
+    text = ""
+
+    def forward(x: Tensor) -> Tensor:
+        nonlocal text
+        text = f"{x.shape[0]}"
+        print(text)
+        return x * used()
+
+    def used() -> int:
+        return len(text * int(text))
+
+    return forward
+
+
 logger = logging.getLogger(__name__)
 FREE = {  # traced at (2, 6): equal at every batch size, and no guard
     "shape arithmetic": lambda x: x.reshape(x.shape[0] * 2, x.shape[1] // 2) / x.size(0),
     "numel": lambda x: x / x.numel(),
     "texts of messages": tell,
+    "prints": tell_all,
     "square root": lambda x: x / math.sqrt(x.shape[0]),
     "ceil": lambda x: x * math.ceil(x.shape[0] / 4),
     "chunks by name": lambda x: torch.chunk(dim=1, input=x, chunks=2)[1],
@@ -115,6 +147,8 @@ GUARDED = {  # traced at (2, 6): equal where admitted, refused at (3, 6)
     "complex": lambda x: (x * (1j * x.shape[0])).imag,
     "whole": lambda x: x if (x.shape[0] / 2).is_integer() else -x,
     "part of a number": lambda x: x * (x.shape[0] / 2).real,
+    "text that is told and used": tell_and_use,
+    "text that is told and used elsewhere": hand_out(),
     "text of a number": lambda x: x * len("%.1f" % (x.shape[0] * 0.5)),
     "numpy": lambda x: x * float(np.sqrt(x.shape[0]) + np.arange(x.shape[0]).sum() + np.int64(2) * x.shape[0]),
     "elements of a shape": lambda x: x * x.shape.numel(),

@@ -28,6 +28,7 @@ from graphnas.ir.verify import verify
 from graphnas.mutations.mutate import mutate
 from graphnas.mutations.skip import Skip
 from graphnas.mutations.swap import Swap
+from graphnas.tracing.examples import example
 from graphnas.tracing.tracer import Tracer, trace
 from tests.tracing import whole
 from tests.tracing.comparison import assert_equal
@@ -39,6 +40,7 @@ MODULES: dict[str, tuple[Callable[[], nn.Module], str, str]] = {
     "several": (lambda: whole.Net(whole.Reading()), "inner.several", "numpy"),
     "writing": (lambda: whole.Net(whole.Around()), "inner", "writes to what it does not hold"),
     "tied": (whole.Tied, "inner", "numpy"),
+    "tied to an earlier one": (whole.Sharing, "inner", "numpy"),
     "layer drop": (lambda: whole.Net(nn.Sequential(whole.LayerDrop(), nn.Tanh())), "inner.0", "Python's random"),
     "plain numbers": (lambda: whole.Net(whole.Given()), "inner.choosy", "only while it is recorded"),
 }
@@ -245,6 +247,14 @@ def test_what_cannot_be_built_anew_is_still_part_of_the_graph(inner: Callable[[]
         emit(graph)
     swapped = mutate(graph, Skip("act"))
     assert swapped.size() == 2
+
+
+def test_a_module_that_only_one_example_calls_stays_a_layer() -> None:
+    model = whole.Sometimes().eval()
+    with pytest.warns(OpaqueWarning, match="module 'inner'"):
+        graph = trace(model, example(rows(3)), example(rows(4)))
+    network = build(graph, model.state_dict()).eval()
+    assert all(torch.equal(network(rows(batch)), model(rows(batch))) for batch in (3, 4))
 
 
 def test_a_changed_setting_is_noticed() -> None:

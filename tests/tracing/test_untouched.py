@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from graphnas.errors import TraceError
 from graphnas.tracing.tracer import Tracer, trace
 from tests.tracing import networks
+from tests.tracing.comparison import assert_equal, emitted
 
 
 class Busy(nn.Module):
@@ -399,6 +400,50 @@ def test_autocast_inside_is_refused() -> None:
         trace(failing(forward), torch.zeros(2, 2))
 
 
+class Buffered(nn.Module):
+    """Puts another tensor in the place of a buffer without assigning it."""
+
+    def __init__(self, put: Callable[[Any, Tensor], None]) -> None:
+        super().__init__()
+        self.fc = nn.Linear(6, 6)
+        self.register_buffer("mean", torch.ones(6))
+        self.register_buffer("spare", torch.ones(6))
+        self.put = put
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.fc(x)
+        before = x + self.mean
+        self.put(self, x.detach().mean(0))
+        return before * self.mean
+
+
+def put_twice(model: Any, value: Tensor) -> None:
+    model.mean = value
+    model._buffers["mean"] = value + 1
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize(
+    "put",
+    [
+        lambda model, value: model.register_buffer("mean", value),
+        lambda model, value: model._buffers.update(mean=value),
+        put_twice,
+    ],
+)
+def test_buffer_that_another_is_put_in_the_place_of_is_written(put: Any, training: bool) -> None:
+    model = nn.Sequential(Buffered(put), nn.ReLU())
+    graph, x = trace(model, torch.randn(2, 6)), torch.randn(3, 6)
+    assert_equal(model, lambda twin: emitted(graph, twin), ((x,), {}), training)
+
+
+def test_buffer_that_is_taken_out_is_refused() -> None:
+    model = Buffered(lambda model, value: model._buffers.pop("spare"))
+    with pytest.raises(TraceError, match="'spare' is taken out of its module in forward"):
+        trace(model, torch.randn(2, 6))
+    assert list(model._buffers) == ["mean", "spare"]
+
+
 class Settings:
     """A plain object that a module holds."""
 
@@ -489,12 +534,43 @@ def keep_last(model: Any, x: Tensor) -> Tensor:
     return x
 
 
+def keep_scales(model: Any, x: Tensor) -> Tensor:
+    if not model.keys:
+        model.keys.extend([2.0**place for place in range(x.shape[1])])
+    return x * torch.tensor(model.keys)
+
+
+def keep_table(model: Any, x: Tensor) -> Tensor:
+    if model.settings.steps == [0]:
+        model.settings.steps = [float(x.shape[1]), *range(5)]
+    return x * torch.tensor(model.settings.steps)
+
+
+def keep_range(model: Any, x: Tensor) -> Tensor:
+    if not model.keys:
+        model.keys.extend([x.min().item(), x.max().item()])
+    return x / (model.keys[1] - model.keys[0])
+
+
+def keep_drawn(model: Any, x: Tensor) -> Tensor:
+    if model.key is None:
+        model.key = torch.randn(6)
+    return x * model.key
+
+
+def register(model: Any, x: Tensor) -> Tensor:
+    if "mean" not in model._buffers:
+        model.register_buffer("mean", x.mean(0))
+    return x - model.mean
+
+
 @pytest.mark.parametrize(
     ("keep", "name"),
     [
         *((append, r"0\.keys"), (append_nested, r"0\.named"), (concatenate, r"0\.key"), (count, r"0\.calls")),
         *((alternate, r"0\.calls"), (count_in_settings, r"settings\.calls"), (count_in_a_list, r"settings\.steps")),
         *((count_in_the_file, r"tests\.tracing\.test_untouched\.CALLS"), (keep_the_first, r"settings\.mean")),
+        *((keep_range, r"0\.keys"), (keep_drawn, r"0\.key"), (register, r"0\.mean")),
     ],
 )
 def test_memory_of_earlier_calls_is_refused(keep: Any, name: str) -> None:
@@ -510,7 +586,7 @@ def test_memory_of_earlier_calls_is_refused(keep: Any, name: str) -> None:
     assert CALLS == [0]
 
 
-@pytest.mark.parametrize("keep", [keep_mask, keep_last])
+@pytest.mark.parametrize("keep", [keep_mask, keep_last, keep_scales, keep_table])
 def test_what_is_kept_but_changes_nothing_is_traced(keep: Any) -> None:
     model = Remembering(keep)
     before = photograph(model)

@@ -202,3 +202,28 @@ class Guarded(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.scale if x.shape[0] > 2 else x
+
+
+class Sharing(nn.Module):
+    """A layer inside a module that cannot be recorded has the weight of an earlier one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tied = nn.Linear(6, 6)
+        self.inner = Numpy(6)
+        self.inner.lin.weight = self.tied.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.tied(self.inner(x))
+
+
+class Sometimes(nn.Module):
+    """Goes through a module that cannot be recorded only with many rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Numpy(6)
+        self.act = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner(x) if x.shape[0] > 3 else self.act(x)

@@ -20,15 +20,9 @@ class Known:
     why: str
 
 
-_OBJECTS = Known(
-    "refused",
-    "UnrecordableError: a ImageList is given to a torch function, .*",
-    "a module keeps what its first call computes and is kept whole, and it is given objects of the library's own",
-)
 _CACHE = Known(
     "refused", "TraceError: .* returns a DynamicCache, .*", "an object of a library's own is no output of a graph"
 )
 KNOWN: dict[str, Known] = {
-    "torchvision/fasterrcnn_mobilenet_v3_large_320_fpn": _OBJECTS,
     "transformers/GPT2LMHeadModel with cache": _CACHE,
 }

@@ -1,0 +1,63 @@
+"""What Python asks about a tensor or about torch apart from values and sizes: what it hears may decide what it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from graphnas.ir.choice import Apply
+from graphnas.ir.node import Call, Constant
+from graphnas.tracing import sources
+from graphnas.tracing.meanings import is_compared
+from graphnas.tracing.record import Value
+
+if TYPE_CHECKING:
+    from graphnas.tracing.recorder import Recorder
+
+# Functions and attributes that answer yes or no, otherwise for another dtype, device, or mode of torch.
+FUNCTIONS = ("is_floating_point", "is_complex")
+ATTRIBUTES = frozenset(("requires_grad", "is_leaf", "is_cuda", "is_cpu"))
+
+
+def ask(
+    recorder: Recorder,
+    target: str,
+    function: Callable[..., bool],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    frame: FrameType,
+) -> bool:
+    """A function that says yes or no: recorded, and guarded where it is not torch that asks."""
+    outcome = function(*args, **kwargs)
+    if not sources.is_torch(frame.f_code):
+        step = recorder.step(Call(target), *recorder.arguments(args, kwargs), target.rpartition(".")[2], frame)
+        recorder.guard(Apply("bool", (Value(outcome, step),)), outcome)
+    return outcome
+
+
+def attribute(recorder: Recorder, tensor: torch.Tensor, name: str, result: Any, frame: FrameType) -> None:
+    """An attribute is read: guarded if it is yes or no, or a dtype that is compared.
+
+    A dtype that is handed on, as in `other.to(x.dtype)`, is a constant of the graph.
+    """
+    if sources.is_torch(frame.f_code):
+        return
+    if name in ATTRIBUTES:
+        claim = Apply("bool", (_read(recorder, tensor, name, result, frame),))
+        recorder.guard(claim, result)
+    elif name == "dtype" and is_compared(frame):
+        recorder.guard(Apply("==", (_read(recorder, tensor, name, result, frame), Constant(str(result)))), True)
+
+
+def _read(recorder: Recorder, tensor: torch.Tensor, name: str, result: Any, frame: FrameType) -> Value:
+    """The attribute as a value of the graph; on one line it is read once."""
+    value = recorder.read(tensor)
+    key = (value, name, result, sources.source(frame))
+    found = recorder.facts.get(key)
+    if found is None:
+        step = recorder.step(Call(f"torch.Tensor.{name}"), (value,), {}, name, frame)
+        found = recorder.facts[key] = Value(result, step)
+    return found

@@ -1,0 +1,189 @@
+"""What the user's code wants of what it reads: a text for people, or to decide by it."""
+
+from __future__ import annotations
+
+import ast
+import dis
+import functools
+import inspect
+import itertools
+import linecache
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from types import CodeType, FrameType, FunctionType
+
+from graphnas.tracing.sources import caller, is_torch, short_file
+
+_LOGGING = str(Path(logging.__file__).parent)
+_TELLING = frozenset(("_assert", "print", "warn", "write", "log", "logger", "logging", "warnings"))
+_IS = dis.opmap["IS_OP"]
+_OF_DTYPES = ("is_floating_point", "is_complex", "is_signed", "itemsize")
+
+Place = tuple[int, int, int, int]  # line, column, last line, last column
+
+
+def is_message(frame: FrameType | None) -> bool:
+    """Whether the user's code is making a text that people read and no code: for `torch._assert`, `print` or a log."""
+    user = caller(frame)
+    if user is None:
+        return False
+    if user.f_code.co_filename.startswith(_LOGGING):
+        return True
+    place = _place(user.f_code, user.f_lasti) if _may_tell(user.f_code) else None
+    if place is None:
+        return False
+    return any(told[:2] <= place[:2] and place[2:] <= told[2:] for told in _messages(user.f_code))
+
+
+def is_compared(frame: FrameType | None) -> bool:
+    """Whether the attribute that is read, or the name that it gets, is compared, looked into, or a key."""
+    user = caller(frame)
+    return user is not None and _place(user.f_code, user.f_lasti) in _comparisons(user.f_code)
+
+
+@functools.cache
+def _place(code: CodeType, instruction: int) -> Place | None:
+    """Where the expression stands that an instruction computes."""
+    line, last, column, end = next(itertools.islice(code.co_positions(), instruction // 2, None))
+    return None if line is None or last is None or column is None or end is None else (line, column, last, end)
+
+
+@functools.cache
+def _may_tell(code: CodeType) -> bool:
+    """Whether code names anything by which something is told; most does not, and need not be read."""
+    return any(name.strip("_").lower() in _TELLING or name == "_assert" for name in code.co_names)
+
+
+@functools.cache
+def _messages(code: CodeType) -> tuple[Place, ...]:
+    """Where something is told: the calls, and what is kept under names that only they read."""
+    tree = _read(code)
+    told = [_of(node, tree) for node in tree.nodes if isinstance(node, ast.Call) and _tells(node.func)]
+    only: dict[str, bool] = {}  # whether a name is read by them alone
+    for node in tree.nodes:
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            place = _of(node, tree)
+            only[node.id] = only.get(node.id, True) and any(c[:2] <= place[:2] and place[2:] <= c[2:] for c in told)
+    only |= {name: False for node in tree.nodes if isinstance(node, ast.Nonlocal | ast.Global) for name in node.names}
+    return (*told, *(_of(value, tree) for name, value in _assigned(tree) if only.get(name)))
+
+
+@functools.cache
+def _comparisons(code: CodeType) -> frozenset[Place]:
+    """Where something is read by which something is decided."""
+    tree = _read(code)
+    read: list[ast.expr] = []
+    for node in tree.nodes:
+        match node:
+            case ast.Compare(left=left, comparators=others):
+                read += [left, *others]
+            case ast.Match(subject=side) | ast.Subscript(slice=side):
+                read.append(side)
+            case ast.Attribute(value=side, attr=name) if name in _OF_DTYPES:
+                read.append(side)
+    names = {side.id for side in read if isinstance(side, ast.Name)}
+    read += [value for name, value in _assigned(tree) if name in names]
+    return frozenset(_of(side, tree) for side in read)
+
+
+class _Tree:
+    """The syntax of some code, and by how many lines it is off."""
+
+    def __init__(self, text: str, offset: int) -> None:
+        self.nodes = list(ast.walk(ast.parse(text)))
+        self.offset = offset
+
+
+def _read(code: CodeType) -> _Tree:
+    """The syntax of a function; of what is none, as a lambda, that of the file around it."""
+    lines = linecache.getlines(code.co_filename)
+    first = code.co_firstlineno
+    last = max((end or 0 for _, end, _, _ in code.co_positions()), default=first)
+    block = lines[first - 1 : last]
+    inside = bool(block) and block[0][:1].isspace()
+    try:
+        return _Tree("".join(["if True:\n"] * inside + block), first - 1 - inside)
+    except SyntaxError:
+        return _file(code.co_filename)
+
+
+@functools.cache
+def _file(name: str) -> _Tree:
+    try:
+        return _Tree("".join(linecache.getlines(name)), 0)
+    except SyntaxError:
+        return _Tree("", 0)
+
+
+def _of(node: ast.expr, tree: _Tree) -> Place:
+    last, end = node.end_lineno or 0, node.end_col_offset or 0
+    return node.lineno + tree.offset, node.col_offset, last + tree.offset, end
+
+
+def _assigned(tree: _Tree) -> Iterator[tuple[str, ast.expr]]:
+    """The names that get a value, and the expressions of these."""
+    for node in tree.nodes:
+        match node:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=value)
+                | ast.NamedExpr(target=ast.Name(id=name), value=value)
+            ):
+                yield name, value
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                yield name, value
+
+
+def _tells(function: ast.expr) -> bool:
+    match function:
+        case ast.Name(id=name) if name in ("_assert", "print", "warn"):
+            return True
+        case ast.Attribute(attr=name) if name in ("_assert", "print"):
+            return True
+        case ast.Attribute(attr="write", value=ast.Name(id=holder) | ast.Attribute(attr=holder)):
+            return holder in ("stdout", "stderr")
+        case ast.Attribute(value=ast.Name(id=holder) | ast.Attribute(attr=holder)):
+            return holder.strip("_").lower() in ("log", "logger", "logging", "warnings")
+        case ast.Attribute(value=ast.Call(func=ast.Attribute(attr="getLogger") | ast.Name(id="getLogger"))):
+            return True
+    return False
+
+
+@functools.cache
+def looks_at_objects(kind: type) -> str:
+    """The line where the code of a module asks what a tracer cannot answer; "" if nowhere.
+
+    That is whether two things are one, and what exactly the type of a number is.
+    """
+    waiting, seen = [inspect.getattr_static(kind, "forward", None)], set[CodeType]()
+    while waiting:
+        made = waiting.pop()
+        function = inspect.unwrap(made) if isinstance(made, FunctionType) else None
+        if not isinstance(function, FunctionType) or function.__code__ in seen or is_torch(function.__code__):
+            continue
+        code = function.__code__
+        seen.add(code)
+        line = _object_line(code)
+        if line:
+            return f"{short_file(code.co_filename)}:{line}"
+        for name in code.co_names:
+            waiting += (inspect.getattr_static(kind, name, None), function.__globals__.get(name))
+        if function.__closure__:
+            waiting += inspect.getclosurevars(function).nonlocals.values()
+    return ""
+
+
+@functools.cache
+def _object_line(code: CodeType) -> int:
+    """The first line of a function where two names are compared by `is`, or a type."""
+    if "type" not in code.co_names and _IS not in code.co_code[::2]:
+        return 0
+    tree = _read(code)
+    for node in tree.nodes:
+        if isinstance(node, ast.Compare):
+            sides = (node.left, *node.comparators)
+            asks = any(isinstance(side, ast.Call) and ast.unparse(side.func) == "type" for side in sides)
+            named = all(isinstance(side, ast.Name | ast.Subscript) for side in sides)
+            if asks or (named and isinstance(node.ops[0], ast.Is | ast.IsNot)):
+                return node.lineno + tree.offset
+    return 0
