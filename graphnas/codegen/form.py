@@ -64,7 +64,7 @@ class Item:
         options: of a "choose" the option beside each argument, as source.
         take, merge: of a "choose".
         writes: whether it writes into its first argument.
-        pair: whether the result is always two values.
+        pair: whether the result is always two values, and a tuple among them two as well.
         container: of a module in a container how that is reached, the place in it, and how many it holds.
         thunks: which arguments of a module are passed as functions, which it asks if it needs them.
         asked: the numbers of results that are such functions.

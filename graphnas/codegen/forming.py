@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from graphnas.codegen.branches import common, conjunction
-from graphnas.codegen.code import Local
+from graphnas.codegen.code import Field, Local
 from graphnas.codegen.collecting import collected
 from graphnas.codegen.form import Attribute, Form, Item, Literal, Root
 from graphnas.codegen.keys import Keys
@@ -26,11 +26,19 @@ from graphnas.ir.node import ALIAS, ARGUMENT, Arg, Call, Choose, Layer, Node, Re
 
 # Functions and layers that always return two values.
 _PAIRS = frozenset(
-    {"torch.nn.MultiheadAttention"}
+    {f"torch.nn.{name}" for name in ("MultiheadAttention", "RNN", "LSTM", "GRU")}
+    | {"torch.nn.utils.rnn.pad_packed_sequence"}
     | {f"torch.Tensor.{name}" for name in ("max", "min", "sort", "topk", "kthvalue", "median", "mode", "frexp")}
     | {f"torch.{name}" for name in ("max", "min", "sort", "topk", "var_mean", "std_mean", "aminmax")}
 )
 
+
+# Where in the result of what there is, or may be, a packed sequence, and what the parts of that are called.
+_PACKED: dict[str, tuple[int, ...]] = {
+    **{f"torch.nn.utils.rnn.{name}": () for name in ("PackedSequence", "pack_padded_sequence", "pack_sequence")},
+    **{f"torch.nn.{name}": (0,) for name in ("RNN", "LSTM", "GRU")},
+}
+_FIELDS = tuple(map(Field, ("data", "batch_sizes", "sorted_indices", "unsorted_indices")))
 
 _FORMS: Memory[Form] = Memory()
 
@@ -247,13 +255,20 @@ class _Scope(Terms):
         items = self.layout.items.get(node.name)
         if not items:
             return ()
-        whole = () in items or any(isinstance(key, str) for item in items for key in item)
-        if not whole:
-            return tuple((item, self.number(Ref(node.name, item))) for item in sorted(items))
-        number = self.number(Ref(node.name))
-        for item in items:
-            self.known[Ref(node.name, item)] = Local(number, item)
-        return (((), number),)
+        wholes: set[tuple[int | str, ...]] = (
+            {()} if any(isinstance(key, str) for item in items for key in item) else set(items)
+        )
+        packed = _packed(node)
+        if packed is not None and any(item[: len(packed)] == packed for item in items):
+            wholes.add(packed)
+        wholes = {item for item in wholes if not any(item[:depth] in wholes for depth in range(len(item)))}
+        results = {item: self.number(Ref(node.name, item)) for item in sorted(wholes)}
+        for item in items:  # parts of what is read as a whole are reached from there
+            whole = next(item[:depth] for depth in range(len(item) + 1) if item[:depth] in wholes)
+            way = item[len(whole) :]
+            fields = (_FIELDS[int(way[0])],) if way and whole == packed else way
+            self.known[Ref(node.name, item)] = Local(results[whole], fields)
+        return tuple(results.items())
 
     def _when(self, all_conditions: Conditions) -> tuple[Arg, ...]:
         return tuple([self.term(condition) for condition in all_conditions[len(self.region.when or ()) :]])
@@ -261,6 +276,14 @@ class _Scope(Terms):
     def _attribute(self, path: str) -> str:
         name = self.table.names.get(path) or _last(path)
         return "" if name.isdigit() else name
+
+
+def _packed(node: Node) -> tuple[int, ...] | None:
+    """Where in the result of a node there may be a packed sequence; None for nowhere."""
+    match node.op:
+        case Layer(type=name) | Call(target=name):
+            return _PACKED.get(name)
+    return None
 
 
 # ---------------------------------------------------------------- order of values, names

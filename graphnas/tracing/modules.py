@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
 from graphnas.ir.node import Layer, Opaque
 from graphnas.tracing.constructors import layer_config, tensors_of
@@ -154,11 +155,13 @@ def parameter_names(kind: type[nn.Module]) -> tuple[str, ...]:
     return tuple(parameter.name for parameter in parameters if parameter.kind != parameter.VAR_KEYWORD)
 
 
-def named_tensors(value: Any, name: str, depth: int = 0) -> Iterator[tuple[str, Tensor]]:
-    """The tensors in nested lists, tuples and dicts, each called after the way to it."""
-    if isinstance(value, Tensor):
+def named_tensors(value: Any, name: str, depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """The tensors and packed sequences in nested lists, tuples and dicts, each called after the way to it."""
+    if isinstance(value, Tensor | PackedSequence):
         yield identifier(name), value
-    elif depth < 3 and isinstance(value, list | tuple):
+    if isinstance(value, Tensor):
+        return
+    if depth < 3 and isinstance(value, list | tuple):
         for place in range(tuple.__len__(value) if isinstance(value, tuple) else len(value)):
             item = tuple.__getitem__(value, place) if isinstance(value, tuple) else value[place]
             yield from named_tensors(item, f"{name}_{place}", depth + 1)

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
 from graphnas.errors import TraceError
 from graphnas.ir.choice import Apply, Expr
@@ -28,11 +29,11 @@ from graphnas.ir.node import (
     Size,
     Source,
 )
-from graphnas.tracing import calls, module_calls, patches, sources
+from graphnas.tracing import calls, module_calls, packing, patches, sources
 from graphnas.tracing.arguments import NotAnArgumentError, argument
-from graphnas.tracing.identity import fresh, is_same, storage
+from graphnas.tracing.identity import fresh, is_same, storage, written_part
 from graphnas.tracing.modules import Registry
-from graphnas.tracing.record import ModuleCall, Record, Step, Value, values_read
+from graphnas.tracing.record import ModuleCall, Record, Step, Value, lives_in, values_read
 from graphnas.tracing.refusals import Refusals
 from graphnas.tracing.repeats import Repeats
 from graphnas.tracing.sizes import expression, symbolic
@@ -111,6 +112,7 @@ class Recorder:
             stack.enter_context(patches.numbers(self.number))
             stack.enter_context(patches.compiling(not self.exact))
             stack.enter_context(patches.refused(self.refuse, lambda: self.listening))
+            stack.enter_context(packing.recorded(self))
             yield original
 
     def _mode_read(self, _module: nn.Module) -> None:
@@ -154,7 +156,9 @@ class Recorder:
 
     # ------------------------------------------------------------ values
     def read_argument(self, given: Any) -> Arg:
-        """The value that a tensor is; of a device, the tensor's that it was read off, or its name."""
+        """The value that a tensor or packed sequence is; of a device, the tensor it was read off, or its name."""
+        if isinstance(given, PackedSequence):
+            return packing.packed(self, given)
         if not isinstance(given, torch.device):
             return self.read(given)
         found = self.known.get(id(given))
@@ -186,7 +190,7 @@ class Recorder:
                 "a transform of torch.func is applied, which a graph cannot hold", "Write the batched computation out."
             )
         memory = tensor.untyped_storage().data_ptr()
-        if memory and any(_in_memory(value, memory) for value in self.known.values()):
+        if memory and any(lives_in(value, memory) for value in self.known.values()):
             raise self.refuse(
                 f"a tensor of shape {tuple(tensor.shape)} was made from an earlier one without the tracer seeing how",
                 "Parameters and tensor subclasses that forward makes are not seen: use the tensor itself.",
@@ -198,8 +202,9 @@ class Recorder:
     def new(self, content: Any, step: Step, item: tuple[int | str, ...]) -> Value:
         """The value that a step has made."""
         value = Value(content, step, item)
-        if isinstance(content, Tensor):
-            value.version = self.writes.version(content)
+        held = written_part(content)
+        if held is not None:
+            value.version = self.writes.version(held)
         self.known[id(content)] = value
         return value
 
@@ -220,9 +225,11 @@ class Recorder:
         kind = type(result)
         if isinstance(result, tuple):
             parts = [self.bind(part, step, (*item, place)) for place, part in enumerate(result)]
-            if all(map(operator.is_, parts, result)):
-                return result
-            return tuple(parts) if kind is tuple else kind(*parts) if hasattr(kind, "_fields") else kind(parts)
+            if not all(map(operator.is_, parts, result)):
+                result = tuple(parts) if kind is tuple else kind(*parts) if hasattr(kind, "_fields") else kind(parts)
+            if kind is PackedSequence:
+                self.new(result, step, item)
+            return result
         if kind is list:
             return [self.bind(part, step, (*item, place)) for place, part in enumerate(result)]
         if kind is int or kind is float:
@@ -339,11 +346,3 @@ class Recorder:
             raise self.refuse(
                 f"{what} leaves gradients switched differently than it found them", "Write `with torch.no_grad():`."
             )
-
-
-def _in_memory(value: Value, memory: int) -> bool:
-    """Whether a tensor that was given or computed, not held, lives in that memory."""
-    content = value.content
-    return (
-        isinstance(content, Tensor) and value.origin in ("", "input") and content.untyped_storage().data_ptr() == memory
-    )

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from graphnas.tracing.identity import storage
+from graphnas.tracing.identity import storage, written_part
 from graphnas.tracing.record import Step, Value
 
 
@@ -33,8 +33,9 @@ class Writes:
         found: dict[Step, None] = {}
         with torch._C.DisableTorchFunction():
             for value in values:
-                if isinstance(value.content, Tensor):
-                    steps = self._steps.get(storage(value.content))
+                held = written_part(value.content)
+                if held is not None:
+                    steps = self._steps.get(storage(held))
                     if steps is not None:
                         found.update(dict.fromkeys(steps[value.version :]))
         return tuple(found)
