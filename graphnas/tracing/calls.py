@@ -232,6 +232,7 @@ def _numel(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dic
 
 def _length(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> int:
     """`len(tensor)`: Python makes a plain number of it, so the graph relies on it."""
+    recorder.conversions.come_across("len", frame)
     result: int = _run(function, args)
     _rely(recorder, args[0], 0, result)
     return result
@@ -262,6 +263,7 @@ def _answer(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: di
 
 def _number(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
     """`int(tensor)` and the like: Python makes a plain number of it, so the graph relies on its value."""
+    recorder.conversions.come_across(function.__name__.strip("_"), frame)
     step = _step(recorder, "torch.Tensor.item", args[:1], {}, frame)
     result = _run(function, args, kwargs)
     recorder.guard(Apply("==", (Value(result, step), args[0].item())), True)
@@ -335,10 +337,7 @@ _SPECIAL: dict[str, Handler] = {
     "__contains__": _answer,
     "is_same_size": _answer,
     **dict.fromkeys(("is_contiguous", "stride", "storage_offset"), _layout),
-    "__int__": _number,
-    "__float__": _number,
-    "__complex__": _number,
-    "__index__": _number,
+    **dict.fromkeys(("__int__", "__float__", "__complex__", "__index__"), _number),
     "tolist": _listed,
     "_set_grad_enabled": _gradients,
     "__setitem__": _set_item,

@@ -31,7 +31,8 @@ from graphnas.ir.node import (
 )
 from graphnas.tracing import calls, module_calls, packing, patches, sources
 from graphnas.tracing.arguments import NotAnArgumentError, argument
-from graphnas.tracing.identity import fresh, is_same, storage, written_part
+from graphnas.tracing.conversions import Conversions
+from graphnas.tracing.identity import fresh, is_same, storage
 from graphnas.tracing.modules import Registry
 from graphnas.tracing.record import ModuleCall, Record, Step, Value, lives_in, values_read
 from graphnas.tracing.refusals import Refusals
@@ -48,13 +49,17 @@ class Recorder:
         registry: where modules and tensors are registered.
         snapshot: told before a parameter is written to.
         repeats: which layers need not be computed.
+        conversions: where numbers are made plain by code that can be given others.
         exact: whether libraries are to take the path that they take when not compiled.
     """
 
-    def __init__(self, registry: Registry, snapshot: Snapshot, repeats: Repeats, exact: bool = False) -> None:
+    def __init__(
+        self, registry: Registry, snapshot: Snapshot, repeats: Repeats, conversions: Conversions, exact: bool = False
+    ) -> None:
         self.registry = registry
         self.snapshot = snapshot
         self.repeats = repeats
+        self.conversions = conversions
         self.exact = exact
         self.listening = False
         self.finished = False
@@ -93,8 +98,7 @@ class Recorder:
             self.refusals.check()
             self.check_gradients(0, "the model")
             output = self._output(result)
-        reads_mode = self.mode_readers > 0
-        return Record(self.root, output, model.training, inputs, reads_mode, self.known, self._assigned)
+        return Record(self.root, output, model.training, inputs, self.mode_readers > 0, self.known, self._assigned)
 
     @contextlib.contextmanager
     def _patched(self) -> Iterator[Callable[..., Any]]:
@@ -113,6 +117,7 @@ class Recorder:
             stack.enter_context(patches.compiling(not self.exact))
             stack.enter_context(patches.refused(self.refuse, lambda: self.listening))
             stack.enter_context(packing.recorded(self))
+            stack.enter_context(self.conversions.replaced(self))
             yield original
 
     def _mode_read(self, _module: nn.Module) -> None:
@@ -150,7 +155,7 @@ class Recorder:
     def _returned(self, tensor: Any) -> Arg:
         """The value that the model returns; one written to since it was made comes after those writes."""
         value = self.read_argument(tensor)
-        if isinstance(tensor, Tensor) and self.writes.version(tensor) > value.version:
+        if self.writes.version(tensor) > value.version:
             return Value(tensor, self.step(Call(ALIAS), (value,), {}, "alias", None))
         return value
 
@@ -201,11 +206,8 @@ class Recorder:
 
     def new(self, content: Any, step: Step, item: tuple[int | str, ...]) -> Value:
         """The value that a step has made."""
-        value = Value(content, step, item)
-        held = written_part(content)
-        if held is not None:
-            value.version = self.writes.version(held)
-        self.known[id(content)] = value
+        value = self.known[id(content)] = Value(content, step, item)
+        value.version = self.writes.version(content)
         return value
 
     def number(self, target: str, args: tuple[Any, ...], result: Any) -> Any:

@@ -16,6 +16,7 @@ from graphnas.ir.choice import TRAINING, Apply
 from graphnas.ir.node import GUARD, Call
 from graphnas.tracing import patches, sources
 from graphnas.tracing.branches import both_modes, united
+from graphnas.tracing.conversions import Conversions, FoundError
 from graphnas.tracing.examples import Faces, numbered
 from graphnas.tracing.interface import Interface
 from graphnas.tracing.memory import Kept, difference, kept
@@ -46,6 +47,7 @@ class Runs:
         self._snapshot = Snapshot(registry.modules)
         self._around = Surroundings(registry.written)
         self._repeats = Repeats()
+        self._conversions = Conversions()
         self._begun = False
 
     def record(self) -> Record:
@@ -162,7 +164,8 @@ class Runs:
         cause: TraceError | None = None
         step: Step | None = None
         try:
-            step = difference(first, self._recorded(face, first.training))
+            with self._conversions.settled():
+                step = difference(first, self._once(face, first.training))
             if step is None:
                 return
             place = str(found.source or step.source)
@@ -178,7 +181,37 @@ class Runs:
         ) from cause
 
     def _recorded(self, face: Interface, training: bool) -> Record:
-        recorder = Recorder(self._registry, self._snapshot, self._repeats, self._exact)
+        """A run, begun anew for each file in which numbers are made plain; if that is what fails, with plain ones."""
+        while True:
+            try:
+                return self._once(face, training)
+            except FoundError:
+                self._anew()
+            except GraphNASError:
+                if not self._conversions.used:
+                    raise
+                self._anew()
+                with self._conversions.suspended():
+                    record = self._otherwise(face, training)
+                if record is None:
+                    raise
+                self._conversions.forbid()
+                return record
+
+    def _otherwise(self, face: Interface, training: bool) -> Record | None:
+        """A run, where one has failed; None where that fails as well, and what is reported is the first error."""
+        try:
+            return self._once(face, training)
+        except GraphNASError:
+            return None
+
+    def _anew(self) -> None:
+        self._restore()
+        if self._repeats.allowed:
+            self._repeats.begin()
+
+    def _once(self, face: Interface, training: bool) -> Record:
+        recorder = Recorder(self._registry, self._snapshot, self._repeats, self._conversions, self._exact)
         args, kwargs, inputs = face.fresh()
         self._snapshot.seed()
         torch.set_grad_enabled(True)

@@ -12,6 +12,7 @@ import os
 import re
 from pathlib import Path
 from types import CodeType, FrameType
+from typing import TypeAlias
 
 import torch
 
@@ -19,6 +20,8 @@ from graphnas.ir.node import Source
 
 _TORCH = f"{Path(torch.__file__).parent}{os.sep}"  # torchvision beside it is a user's
 _OURS = f"{Path(__file__).parent}{os.sep}"
+
+Place: TypeAlias = tuple[tuple[int, int], tuple[int, int]]  # from (line, column) to (line, column)
 
 _OF_PYTHON = ("<frozen", contextlib.__file__)
 
@@ -80,27 +83,31 @@ def is_unpacking(frame: FrameType | None) -> bool:
 def is_message(frame: FrameType | None) -> bool:
     """Whether the user's code is making a text that people read and no code: for `torch._assert`, `print` or a log."""
     user = caller(frame)
-    if user is None:
+    at = None if user is None else running(user)
+    if user is None or at is None:
         return False
-    line, last, column, end = next(itertools.islice(user.f_code.co_positions(), user.f_lasti // 2, None))
-    if line is None or last is None or column is None or end is None:
-        return False
-    told = _messages(user.f_code.co_filename)
-    return any(begins <= (line, column) and (last, end) <= ends for begins, ends in told)
+    return any(begins <= at[0] and at[1] <= ends for begins, ends in _messages(user.f_code.co_filename))
+
+
+def running(frame: FrameType) -> Place | None:
+    """The expression that a frame is in the middle of."""
+    line, last, column, end = next(itertools.islice(frame.f_code.co_positions(), frame.f_lasti // 2, None))
+    return None if line is None or last is None or column is None or end is None else ((line, column), (last, end))
+
+
+def place(expression: ast.expr) -> Place:
+    """Where an expression stands."""
+    return (expression.lineno, expression.col_offset), (expression.end_lineno or 0, expression.end_col_offset or 0)
 
 
 @functools.cache
-def _messages(file: str) -> tuple[tuple[tuple[int, int], tuple[int, int]], ...]:
+def _messages(file: str) -> tuple[Place, ...]:
     """Where in a file something is told: the places of the calls, from (line, column) to (line, column)."""
     try:
         tree = ast.parse("".join(linecache.getlines(file)))
     except SyntaxError:
         return ()
-    return tuple(
-        ((call.lineno, call.col_offset), (call.end_lineno or 0, call.end_col_offset or 0))
-        for call in ast.walk(tree)
-        if isinstance(call, ast.Call) and _tells(call.func)
-    )
+    return tuple(place(call) for call in ast.walk(tree) if isinstance(call, ast.Call) and _tells(call.func))
 
 
 def _tells(function: ast.expr) -> bool:

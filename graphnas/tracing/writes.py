@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,9 +25,10 @@ class Writes:
         """A step wrote to a tensor."""
         self._steps.setdefault(storage(tensor), []).append(step)
 
-    def version(self, tensor: Tensor) -> int:
-        """How often the storage of a tensor has been written to."""
-        return len(self._steps.get(storage(tensor), ())) if self._steps else 0
+    def version(self, content: Any) -> int:
+        """How often the storage of a value has been written to; 0 of one that has none."""
+        held = written_part(content) if self._steps else None
+        return 0 if held is None else len(self._steps.get(storage(held), ()))
 
     def unseen(self, values: Iterable[Value]) -> tuple[Step, ...]:
         """The writes to what values hold that came after these were made: their results do not reach the reader."""
