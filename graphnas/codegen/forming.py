@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from graphnas.codegen.branches import common, conjunction
@@ -22,7 +23,8 @@ from graphnas.errors import EmitError
 from graphnas.ir import effects, targets
 from graphnas.ir.choice import Apply, Choice, choices_in
 from graphnas.ir.naming import without_calls
-from graphnas.ir.node import ALIAS, ARGUMENT, Arg, Call, Choose, Layer, Node, Ref
+from graphnas.ir.node import ALIAS, ARGUMENT, GUARD, Arg, Call, Choose, Layer, Node, Ref
+from graphnas.ir.pieces import counted
 
 # Functions and layers that always return two values.
 _PAIRS = frozenset(
@@ -76,12 +78,16 @@ class _Scope(Terms):
         refs, formals = self._formals()
         for ref in refs:
             self.number(ref)
-        for item in region.items:
+        for place, item in enumerate(region.items):
             if isinstance(item, Node) and isinstance(item.op, Call) and item.op.target == ALIAS:
                 self.known[Ref(item.name)] = self.term(item.args[0])
                 continue
             if isinstance(item, Node) and isinstance(item.op, Call) and item.op.target == ARGUMENT:
                 self.known[Ref(item.name)] = Attribute(identifier(item.args[0], "a parameter of forward"))
+                continue
+            count = self._count(region.items[place - 1], item) if place else 0
+            if count:
+                self.items[-1] = replace(self.items[-1], count=count)
                 continue
             made = self._module(item) if isinstance(item, Region) else self._node(item)
             if made.when:
@@ -102,6 +108,13 @@ class _Scope(Terms):
             where,
         )
         return form if self.layout.demands is not None else sized(collected(form))
+
+    def _count(self, made: Node | Region, guard: Node | Region) -> int:
+        """How many values a node gives, if what follows it is the guard of that: unpacking them says so; else 0."""
+        if self.layout.demands is not None or not isinstance(made, Node) or not isinstance(guard, Node):
+            return 0
+        is_unpacked = isinstance(guard.op, Call) and guard.op.target == GUARD and made.name in self.layout.items
+        return counted(made, guard) if is_unpacked else 0
 
     def _formals(self) -> tuple[list[Ref], tuple[str, ...]]:
         """The call's inputs, and what they are called."""
@@ -195,8 +208,8 @@ class _Scope(Terms):
         if node.name in self.former.writes.copied:
             arguments = (self._copy(node, arguments[0]), *arguments[1:])
         is_open = self.layout.demands is not None and any(True for _ in choices_in(layer.config))
-        hint, pair = self._attribute(layer.path), layer.type in _PAIRS
-        return self._made(node, "layer", target, arguments, self.term(node.kwargs), hint, plan=is_open, pair=pair)
+        hint, count = self._attribute(layer.path), 2 * (layer.type in _PAIRS)
+        return self._made(node, "layer", target, arguments, self.term(node.kwargs), hint, plan=is_open, count=count)
 
     def _copy(self, node: Node, value: Arg) -> Arg:
         """An item that copies a value before a layer writes into it."""
@@ -248,7 +261,7 @@ class _Scope(Terms):
             self.term(node.kwargs),
             _hint(node.name),
             writes=effects.writes(node) and "inplace" not in node.kwargs,
-            pair=node.op.target in _PAIRS,
+            count=2 * (node.op.target in _PAIRS),
         )
 
     def _results(self, node: Node) -> tuple[tuple[tuple[int | str, ...], int], ...]:

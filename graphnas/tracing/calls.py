@@ -14,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 from graphnas.errors import TraceError
 from graphnas.ir.choice import Apply
 from graphnas.ir.node import ATTRIBUTES, SET_DATA, Call, Size
+from graphnas.ir.pieces import CUTS
 from graphnas.tracing import names, pieces, sources, spelling
 from graphnas.tracing.record import Step, Value
 from graphnas.tracing.sizes import bare, plain, symbolic
@@ -73,7 +74,7 @@ def record(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dic
         if type(function) is _MethodWrapper:
             return _attribute(recorder, function, args, frame)
         name = getattr(function, "__name__", "")
-        if not args and (name.endswith("_") or name in pieces.CUTS):
+        if not args and (name.endswith("_") or name in CUTS):
             args, kwargs = _first(kwargs)
         if recorder.repeats.used:
             recorder.repeats.see(name, args, kwargs)
@@ -122,7 +123,7 @@ def _call(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict
     result = _run(function, args, kwargs)
     if written is not None:
         recorder.writes.add(step, written)
-    if name in pieces.CUTS:
+    if name in CUTS:
         return pieces.cut(recorder, name, args, kwargs, recorder.bind(result, step), frame)
     return recorder.bind(result, step)
 

@@ -75,11 +75,6 @@ def instruction(frame: FrameType) -> str:
     return dis.opname[bytecode[frame.f_lasti]]
 
 
-def is_unpacking(frame: FrameType | None) -> bool:
-    """Whether a frame is in the middle of `a, b = value`, which itself checks the number of values."""
-    return frame is not None and instruction(frame) == "UNPACK_SEQUENCE"
-
-
 def is_message(frame: FrameType | None) -> bool:
     """Whether the user's code is making a text that people read and no code: for `torch._assert`, `print` or a log."""
     user = caller(frame)
