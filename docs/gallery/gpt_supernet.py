@@ -102,7 +102,7 @@ if __name__ == "__main__":
     net = build().eval()
     print(f"parameters: {sum(p.numel() for p in net.parameters()):,}")
     output = net(
-        tokens=torch.zeros((2, 7), dtype=torch.int64),
+        tokens=torch.ones((2, 7), dtype=torch.int64),
         plan={
             "h.0.mlp.act": "original", "h.1.mlp.act": "original", "h.2.mlp.act": "original",
             "h.3.mlp.act": "original", "h.4.mlp.act": "original", "h.5.mlp.act": "original"
