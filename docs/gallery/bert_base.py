@@ -110,5 +110,5 @@ def build() -> nn.Module:
 if __name__ == "__main__":
     net = build().eval()
     print(f"parameters: {sum(p.numel() for p in net.parameters()):,}")
-    output = net(input_ids=torch.zeros((2, 7), dtype=torch.int64))
+    output = net(input_ids=torch.ones((2, 7), dtype=torch.int64))
     print("output:", tuple(output.shape) if torch.is_tensor(output) else output)

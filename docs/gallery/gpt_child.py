@@ -1,4 +1,4 @@
-# The network GPT, written by graphnas 0.1.0 from graph e3e59cd96b0e1d0f.
+# The network GPT, written by graphnas 0.1.0 from graph 1089046726c181cf.
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -18,7 +18,7 @@ class CausalSelfAttention(nn.Module):
 
     def forward(self, x):
         shape = x.size()
-        split, split_1, split_2, *_ = self.qkv(x).split(shape[2], dim=2)
+        split, split_1, split_2 = self.qkv(x).split(shape[2], dim=2)
         split = split.view(shape[0], shape[1], 4, shape[2] // 4).transpose(1, 2)
         split_1 = split_1.view(shape[0], shape[1], 4, shape[2] // 4).transpose(1, 2)
         split_2 = split_2.view(shape[0], shape[1], 4, shape[2] // 4).transpose(1, 2)
@@ -88,5 +88,5 @@ def build() -> nn.Module:
 if __name__ == "__main__":
     net = build().eval()
     print(f"parameters: {sum(p.numel() for p in net.parameters()):,}")
-    output = net(tokens=torch.zeros((2, 7), dtype=torch.int64))
+    output = net(tokens=torch.ones((2, 7), dtype=torch.int64))
     print("output:", tuple(output.shape) if torch.is_tensor(output) else output)

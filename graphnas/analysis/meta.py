@@ -70,6 +70,8 @@ def _remembered(
         return args[0]
     if name == SET_DATA:
         return args[1]
+    if name in targets.PACKING:
+        raise DependsOnDataError("how long packed sequences are is known when the network runs")
     with torch.device("meta"), torch.no_grad():
         given, named = _built(args), _built(kwargs)
         try:

@@ -138,7 +138,7 @@ class Writer:
             if access not in root.names and index in self.last:
                 name = self.variables.fresh(self.form.formals[index], -1)
                 self.lines.append(Line(0, text(f"{name} = {access}")))
-                self.variables.give(index, name, self.last[index])
+                self._given(index, name)
         return root.signature
 
     # ------------------------------------------------------------ items

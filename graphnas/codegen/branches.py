@@ -76,6 +76,7 @@ class Arms:
         self._items = form.items
         self._makers = {index: step for step, item in enumerate(form.items) for _, index in item.results}
         self._reads: dict[int, list[tuple[int, Conditions]]] = {}
+        self._asked: list[tuple[Item, int, set[int]]] = []  # joins, and what their conditions read
         if any(item.kind == "join" for item in form.items):
             self._enter_reads(form)
             for item in form.items:
@@ -88,10 +89,11 @@ class Arms:
 
     def _enter_reads(self, form: Form) -> None:
         for step, item in enumerate(form.items):
-            tests = item.args[:1] if item.kind == "join" else item.args
-            self._enter((*tests, *item.kwargs.values(), *item.when), step, item.when)
+            own = () if item.kind == "join" else item.args
+            self._enter((*own, *item.kwargs.values(), *item.when), step, item.when)
             if item.kind == "join":
                 condition, yes, no = item.args
+                self._asked.append((item, step, {part.index for part in term_code(condition).locals}))
                 self._enter(yes, step, (*item.when, condition))
                 self._enter(no, step, (*item.when, Apply("not", (condition,))))
         self._enter(form.result, len(form.items), ())
@@ -135,7 +137,14 @@ class Arms:
         if value in self.joined or made >= step:
             return value not in self.joined and made == step  # as two parameters
         when = self._items[step].when if step >= 0 else ()
-        return not all(_exclude(read, when) for reader, read in self._reads.get(other, ()) if reader > step)
+        # A join whose arms have assigned it does not ask for its condition again.
+        asked = [
+            (reader, join.when)
+            for join, reader, read in self._asked
+            if other in read and not any(index in self.joined for _, index in join.results)
+        ]
+        reads = (*self._reads.get(other, ()), *asked)
+        return not all(_exclude(read, when) for reader, read in reads if reader > step)
 
 
 def _exclude(first: Conditions, second: Conditions) -> bool:

@@ -10,6 +10,13 @@ from graphnas.ir.choice import Expr
 
 
 @dataclass(frozen=True, slots=True)
+class Field:
+    """A part of a named tuple, which is read as an attribute."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Local(Expr):
     """A value of a scope by its number there.
 
@@ -20,7 +27,7 @@ class Local(Expr):
     """
 
     index: int
-    item: tuple[int | str, ...] = ()
+    item: tuple[int | str | Field, ...] = ()
     need: int = 0
 
 
@@ -168,7 +175,7 @@ def substituted(code: Code, values: dict[int, Code]) -> Code:
             value = bracketed(values[part.index], ATOM if part.item else part.need)
             deepest = max(deepest, value.depth)
             pieces.append(value)
-            pieces.extend(f"[{key!r}]" for key in part.item)
+            pieces.extend(f".{key.name}" if isinstance(key, Field) else f"[{key!r}]" for key in part.item)
         else:
             pieces.append(Code((part,)))
     return Code(concat(*pieces).parts, code.level, code.depth + deepest)

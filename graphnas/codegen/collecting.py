@@ -60,7 +60,7 @@ def _run(form: Form, start: int) -> Form | None:
         return None
     new = Local(form.values)
     item = replace(
-        first, kind=COLLECT, container=(container, 0, 0), results=(((), new.index),), hint="features", pair=False
+        first, kind=COLLECT, container=(container, 0, 0), results=(((), new.index),), hint="features", count=0
     )
 
     def listed(term: Any) -> Any:

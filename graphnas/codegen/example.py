@@ -62,4 +62,6 @@ def _tensor(item: Input) -> str:
     shape = ", ".join(map(literal, item.shape))
     if item.dtype == "torch.float32":
         return f"torch.randn({shape})"
-    return f"torch.zeros({literal(item.shape)}, dtype={spelled(item.dtype, item.name)})"
+    # Whole numbers are indices, labels, counts or lengths, and of a length 0 is none.
+    fill = "ones" if item.dtype.removeprefix("torch.").lstrip("u").startswith("int") else "zeros"
+    return f"torch.{fill}({literal(item.shape)}, dtype={spelled(item.dtype, item.name)})"

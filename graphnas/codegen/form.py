@@ -64,7 +64,7 @@ class Item:
         options: of a "choose" the option beside each argument, as source.
         take, merge: of a "choose".
         writes: whether it writes into its first argument.
-        pair: whether the result is always two values.
+        count: how many values the result has, and a tuple among them; 0 where that is not known.
         container: of a module in a container how that is reached, the place in it, and how many it holds.
         thunks: which arguments of a module are passed as functions, which it asks if it needs them.
         asked: the numbers of results that are such functions.
@@ -84,7 +84,7 @@ class Item:
     take: int | None = 1
     merge: str = ""
     writes: bool = False
-    pair: bool = False
+    count: int = 0
     container: tuple[str, int, int] | None = None
     thunks: tuple[int, ...] = ()
     asked: tuple[int, ...] = ()

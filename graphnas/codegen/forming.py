@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from graphnas.codegen.branches import common, conjunction
-from graphnas.codegen.code import Local
+from graphnas.codegen.code import Field, Local
 from graphnas.codegen.collecting import collected
 from graphnas.codegen.form import Attribute, Form, Item, Literal, Root
 from graphnas.codegen.keys import Keys
@@ -22,15 +23,24 @@ from graphnas.errors import EmitError
 from graphnas.ir import effects, targets
 from graphnas.ir.choice import Apply, Choice, choices_in
 from graphnas.ir.naming import without_calls
-from graphnas.ir.node import ALIAS, ARGUMENT, Arg, Call, Choose, Layer, Node, Ref
+from graphnas.ir.node import ALIAS, ARGUMENT, GUARD, Arg, Call, Choose, Layer, Node, Ref
+from graphnas.ir.pieces import counted
 
 # Functions and layers that always return two values.
 _PAIRS = frozenset(
-    {"torch.nn.MultiheadAttention"}
+    {f"torch.nn.{name}" for name in ("MultiheadAttention", "RNN", "LSTM", "GRU")}
+    | {"torch.nn.utils.rnn.pad_packed_sequence"}
     | {f"torch.Tensor.{name}" for name in ("max", "min", "sort", "topk", "kthvalue", "median", "mode", "frexp")}
     | {f"torch.{name}" for name in ("max", "min", "sort", "topk", "var_mean", "std_mean", "aminmax")}
 )
 
+
+# Where in the result of what there is, or may be, a packed sequence, and what the parts of that are called.
+_PACKED: dict[str, tuple[int, ...]] = {
+    **{f"torch.nn.utils.rnn.{name}": () for name in ("PackedSequence", "pack_padded_sequence", "pack_sequence")},
+    **{f"torch.nn.{name}": (0,) for name in ("RNN", "LSTM", "GRU")},
+}
+_FIELDS = tuple(map(Field, ("data", "batch_sizes", "sorted_indices", "unsorted_indices")))
 
 _FORMS: Memory[Form] = Memory()
 
@@ -68,12 +78,16 @@ class _Scope(Terms):
         refs, formals = self._formals()
         for ref in refs:
             self.number(ref)
-        for item in region.items:
+        for place, item in enumerate(region.items):
             if isinstance(item, Node) and isinstance(item.op, Call) and item.op.target == ALIAS:
                 self.known[Ref(item.name)] = self.term(item.args[0])
                 continue
             if isinstance(item, Node) and isinstance(item.op, Call) and item.op.target == ARGUMENT:
                 self.known[Ref(item.name)] = Attribute(identifier(item.args[0], "a parameter of forward"))
+                continue
+            count = self._count(region.items[place - 1], item) if place else 0
+            if count:
+                self.items[-1] = replace(self.items[-1], count=count)
                 continue
             made = self._module(item) if isinstance(item, Region) else self._node(item)
             if made.when:
@@ -94,6 +108,13 @@ class _Scope(Terms):
             where,
         )
         return form if self.layout.demands is not None else sized(collected(form))
+
+    def _count(self, made: Node | Region, guard: Node | Region) -> int:
+        """How many values a node gives, if what follows it is the guard of that: unpacking them says so; else 0."""
+        if self.layout.demands is not None or not isinstance(made, Node) or not isinstance(guard, Node):
+            return 0
+        is_unpacked = isinstance(guard.op, Call) and guard.op.target == GUARD and made.name in self.layout.items
+        return counted(made, guard) if is_unpacked else 0
 
     def _formals(self) -> tuple[list[Ref], tuple[str, ...]]:
         """The call's inputs, and what they are called."""
@@ -187,8 +208,8 @@ class _Scope(Terms):
         if node.name in self.former.writes.copied:
             arguments = (self._copy(node, arguments[0]), *arguments[1:])
         is_open = self.layout.demands is not None and any(True for _ in choices_in(layer.config))
-        hint, pair = self._attribute(layer.path), layer.type in _PAIRS
-        return self._made(node, "layer", target, arguments, self.term(node.kwargs), hint, plan=is_open, pair=pair)
+        hint, count = self._attribute(layer.path), 2 * (layer.type in _PAIRS)
+        return self._made(node, "layer", target, arguments, self.term(node.kwargs), hint, plan=is_open, count=count)
 
     def _copy(self, node: Node, value: Arg) -> Arg:
         """An item that copies a value before a layer writes into it."""
@@ -240,20 +261,27 @@ class _Scope(Terms):
             self.term(node.kwargs),
             _hint(node.name),
             writes=effects.writes(node) and "inplace" not in node.kwargs,
-            pair=node.op.target in _PAIRS,
+            count=2 * (node.op.target in _PAIRS),
         )
 
     def _results(self, node: Node) -> tuple[tuple[tuple[int | str, ...], int], ...]:
         items = self.layout.items.get(node.name)
         if not items:
             return ()
-        whole = () in items or any(isinstance(key, str) for item in items for key in item)
-        if not whole:
-            return tuple((item, self.number(Ref(node.name, item))) for item in sorted(items))
-        number = self.number(Ref(node.name))
-        for item in items:
-            self.known[Ref(node.name, item)] = Local(number, item)
-        return (((), number),)
+        wholes: set[tuple[int | str, ...]] = (
+            {()} if any(isinstance(key, str) for item in items for key in item) else set(items)
+        )
+        packed = _packed(node)
+        if packed is not None and any(item[: len(packed)] == packed for item in items):
+            wholes.add(packed)
+        wholes = {item for item in wholes if not any(item[:depth] in wholes for depth in range(len(item)))}
+        results = {item: self.number(Ref(node.name, item)) for item in sorted(wholes)}
+        for item in items:  # parts of what is read as a whole are reached from there
+            whole = next(item[:depth] for depth in range(len(item) + 1) if item[:depth] in wholes)
+            way = item[len(whole) :]
+            fields = (_FIELDS[int(way[0])],) if way and whole == packed else way
+            self.known[Ref(node.name, item)] = Local(results[whole], fields)
+        return tuple(results.items())
 
     def _when(self, all_conditions: Conditions) -> tuple[Arg, ...]:
         return tuple([self.term(condition) for condition in all_conditions[len(self.region.when or ()) :]])
@@ -261,6 +289,14 @@ class _Scope(Terms):
     def _attribute(self, path: str) -> str:
         name = self.table.names.get(path) or _last(path)
         return "" if name.isdigit() else name
+
+
+def _packed(node: Node) -> tuple[int, ...] | None:
+    """Where in the result of a node there may be a packed sequence; None for nowhere."""
+    match node.op:
+        case Layer(type=name) | Call(target=name):
+            return _PACKED.get(name)
+    return None
 
 
 # ---------------------------------------------------------------- order of values, names

@@ -18,7 +18,12 @@ NEEDED = frozenset(
     | {"abs", "max", "min", "len", "sum", "tuple", "print", "isinstance", "bytearray", "ValueError"}
 )
 _AMBIGUOUS = frozenset(("l", "O", "I"))  # linters refuse them as names
-_PREFIXES = (("torch.nn.functional.", "F."), ("torch.nn.init.", "nn.init."), ("torch.nn.", "nn."))
+_PREFIXES = (
+    ("torch.nn.functional.", "F."),
+    ("torch.nn.init.", "nn.init."),
+    ("torch.nn.utils.rnn.", "nn.utils.rnn."),
+    ("torch.nn.", "nn."),
+)
 
 
 def is_identifier(name: Any) -> bool:

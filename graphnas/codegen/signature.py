@@ -11,7 +11,7 @@ from graphnas.codegen.form import Form, Root
 from graphnas.codegen.literals import NEEDED, identifier, literal
 from graphnas.errors import EmitError
 from graphnas.ir.graph import Graph
-from graphnas.ir.node import ARGUMENT, ENTERS, Call, Input, Parameter
+from graphnas.ir.node import ARGUMENT, ENTERS, Arg, Call, Given, Input, Parameter, transform
 
 
 def root_of(graph: Graph) -> Root:
@@ -20,12 +20,16 @@ def root_of(graph: Graph) -> Root:
         Parameter(str(name)) for name in dict.fromkeys(item.path[0] for item in graph.inputs)
     )
     names = tuple(identifier(parameter.name, "a parameter of forward") for parameter in parameters)
+    optional = _optional(graph)
     return Root(
         signature=tuple(_signature(parameters, bool(graph.choices))),
         names=names,
-        inputs=tuple(access(item) for item in graph.inputs),
-        asked=tuple(str(node.args[0]) for node in graph.nodes if node.op == Call(ARGUMENT)),
-        refused=(*(_refusal(parameter) for parameter in parameters if parameter.fixed), *_lengths(graph.inputs)),
+        inputs=tuple(_found(item, optional) for item in graph.inputs),
+        asked=(*(str(node.args[0]) for node in graph.nodes if node.op == Call(ARGUMENT)), *sorted(optional)),
+        refused=(
+            *(_refusal(parameter) for parameter in parameters if parameter.fixed),
+            *_lengths(graph.inputs, optional),
+        ),
     )
 
 
@@ -54,6 +58,26 @@ def access(item: Input) -> str:
     """The expression that finds an input among the parameters."""
     first, *steps = item.path
     return str(first) + "".join(f"[{literal(step)}]" for step in steps)
+
+
+def _optional(graph: Graph) -> frozenset[str]:
+    """The parameters with containers of inputs that the graph asks whether they are given."""
+    asked: set[str] = set()
+
+    def leaf(term: Arg) -> Arg:
+        if isinstance(term, Given):
+            asked.add(term.of.name)
+        return term
+
+    for node in graph.nodes:
+        transform((node.args, node.kwargs, node.when, node.condition), leaf)
+    return frozenset(str(item.path[0]) for item in graph.inputs if item.name in asked and len(item.path) > 1)
+
+
+def _found(item: Input, optional: frozenset[str]) -> str:
+    """How an input is found; one in a container that may be left out is None then."""
+    first = str(item.path[0])
+    return f"None if {first} is None else {access(item)}" if first in optional else access(item)
 
 
 def _signature(parameters: tuple[Parameter, ...], is_open: bool) -> list[str]:
@@ -93,7 +117,7 @@ def _refusal(parameter: Parameter) -> tuple[str, str]:
     return f"{name} == {literal(parameter.value)}", literal(f"{name} was traced as {parameter.value!r}")
 
 
-def _lengths(inputs: tuple[Input, ...]) -> list[tuple[str, str]]:
+def _lengths(inputs: tuple[Input, ...], optional: frozenset[str]) -> list[tuple[str, str]]:
     """Containers of inputs must be as long as the traced ones: what lies beyond would be ignored."""
     held: dict[tuple[str | int, ...], dict[str | int, None]] = {}
     for item in inputs:
@@ -102,5 +126,6 @@ def _lengths(inputs: tuple[Input, ...]) -> list[tuple[str, str]]:
     found = []
     for path, steps in held.items():
         name = access(Input("", path, ()))
-        found.append((f"len({name}) == {len(steps)}", literal(f"{name} was traced with {len(steps)} items")))
+        absent = f"{path[0]} is None or " if path[0] in optional else ""
+        found.append((f"{absent}len({name}) == {len(steps)}", literal(f"{name} was traced with {len(steps)} items")))
     return found

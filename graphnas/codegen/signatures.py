@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from graphnas.errors import EmitError
+from graphnas.ir import constructor
 from graphnas.ir.node import Arg, Constant, Device
 
 _STATELESS_MODULES = (
@@ -56,15 +57,12 @@ def is_stateless(name: str) -> bool:
 
 @functools.cache
 def parameters(name: str) -> tuple[inspect.Parameter, ...]:
-    """The constructor's parameters, without `self`.
+    """The constructor's parameters that a configuration can name, without `self`.
 
     Raises:
-        EmitError: it takes a variable number of arguments, which a configuration cannot name.
+        EmitError: there is no such layer.
     """
-    found = tuple(inspect.signature(layer_class(name).__init__).parameters.values())[1:]
-    return tuple(
-        parameter for parameter in found if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-    )
+    return constructor.parameters(layer_class(name))
 
 
 def runtime_value(value: Arg) -> Any:

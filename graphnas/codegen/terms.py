@@ -5,7 +5,7 @@ from __future__ import annotations
 from graphnas.codegen.code import Local
 from graphnas.codegen.form import Attribute, Literal, Pairs, Plan
 from graphnas.codegen.layout import Layout, Region
-from graphnas.codegen.literals import as_name, literal
+from graphnas.codegen.literals import as_name, identifier, literal
 from graphnas.codegen.table import Table
 from graphnas.errors import EmitError
 from graphnas.ir.choice import Apply, Choice, Expr, Training
@@ -72,7 +72,7 @@ class Terms:
             case Size(of=of, dim=dim):
                 return Size(self.term(of), dim)
             case Given(of=of):
-                return Given(self.term(of))
+                return Given(self._holder(of))
             case Apply(fn="bool", args=(Ref() as ref,)) if self._is_answer(ref):
                 return self.term(ref)
             case Apply(fn=fn, args=args):
@@ -84,6 +84,14 @@ class Terms:
             case Expr():
                 raise EmitError(f"{self.where} depends on {tree!r}, which cannot be written as source")
         return Literal(literal(tree, self.where))
+
+    def _holder(self, ref: Ref) -> Arg:
+        """What is asked whether it is given: of an input among others the parameter that holds it."""
+        if self.region.parent is None:
+            for item in self.layout.graph.inputs:
+                if item.name == ref.name and len(item.path) > 1:
+                    return Attribute(identifier(item.path[0], "a parameter of forward"))
+        return self.term(ref)
 
     def _is_answer(self, ref: Ref) -> bool:
         """Whether a value is True or False, and no tensor that is one of them."""

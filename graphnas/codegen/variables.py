@@ -104,7 +104,7 @@ def pattern(names: dict[tuple[int | str, ...], str], prefix: tuple[int | str, ..
         return "_"
     top = max(int(path[len(prefix)]) for path in below)
     parts = [pattern(names, (*prefix, place), item) for place in range(top + 1)]
-    if not prefix and item.kind != "module":
-        parts += ["_"] * (2 - len(parts)) if item.pair else ["*_"]
+    if item.kind != "module":
+        parts += ["_"] * (item.count - len(parts)) if item.count else ["*_"]
     inside = ", ".join(parts) + ("," if len(parts) == 1 else "")
     return f"({inside})" if prefix else inside

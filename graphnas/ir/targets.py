@@ -103,6 +103,10 @@ ALGEBRA = _names(
     """,
 )
 
+# Of the two, the first depend on how long sequences are, as data that they are given.
+PACKING = _names("torch.nn.utils.rnn", "PackedSequence pack_padded_sequence pack_sequence pad_packed_sequence")
+PADDING = _names("torch.nn.utils.rnn", "pad_sequence")
+
 SPARSE = _names(
     "torch",
     """
@@ -307,6 +311,8 @@ TARGETS = frozenset().union(
     PREDICATES,
     NETWORK,
     ALGEBRA,
+    PACKING,
+    PADDING,
     SPARSE,
     SAMPLING,
     IN_PLACE,
@@ -450,6 +456,7 @@ VIEWS = frozenset().union(
     ),
     _names("torch.linalg", "diagonal multi_dot"),
     _names("torch._C._nn", "pad im2col"),
+    _names("torch.nn.utils.rnn", "PackedSequence"),
     ATTRIBUTES - FACTS - _names("torch.Tensor", "grad"),
     _names("operator", "getitem pos"),
     {ALIAS},

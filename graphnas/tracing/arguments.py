@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
 
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.node import Arg, Constant, Device, List, Slice
@@ -32,7 +33,7 @@ def argument(value: Any, read: Callable[[Any], Arg], output: bool = False) -> Ar
 
     Args:
         value: what a function or layer was given, or what the model returned.
-        read: what stands for a tensor or a device.
+        read: what stands for a tensor, a device or a packed sequence.
         output: whether data classes may stand for dicts, as in what a model returns.
 
     Raises:
@@ -41,7 +42,7 @@ def argument(value: Any, read: Callable[[Any], Arg], output: bool = False) -> Ar
     kind = type(value)
     if kind in _PLAIN:
         return value
-    if isinstance(value, Tensor) or kind is torch.device:
+    if isinstance(value, Tensor) or kind is torch.device or kind is PackedSequence:
         return read(value)
     if kind is SymbolicInt or kind is SymbolicFloat:
         return expression(value)

@@ -14,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 from graphnas.errors import TraceError
 from graphnas.ir.choice import Apply
 from graphnas.ir.node import ATTRIBUTES, SET_DATA, Call, Size
+from graphnas.ir.pieces import CUTS
 from graphnas.tracing import facts, names, pieces, sources, spelling
 from graphnas.tracing.meanings import is_message
 from graphnas.tracing.record import Step, Value
@@ -76,7 +77,7 @@ def record(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dic
         if type(function) is _MethodWrapper:
             return _attribute(recorder, function, args, frame)
         name = getattr(function, "__name__", "")
-        if not args and (name.endswith("_") or name in pieces.CUTS):
+        if not args and (name.endswith("_") or name in CUTS):
             args, kwargs = _first(kwargs)
         if recorder.repeats.used:
             recorder.repeats.see(name, args, kwargs)
@@ -125,7 +126,7 @@ def _call(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict
     result = _run(function, args, kwargs)
     if written is not None:
         recorder.writes.add(step, written)
-    if name in pieces.CUTS:
+    if name in CUTS:
         return pieces.cut(recorder, name, args, kwargs, recorder.bind(result, step), frame)
     return recorder.bind(result, step)
 
@@ -232,6 +233,7 @@ def _numel(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dic
 
 def _length(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> int:
     """`len(tensor)`: Python makes a plain number of it, so the graph relies on it."""
+    recorder.conversions.come_across("len", frame)
     result: int = _run(function, args)
     _rely(recorder, args[0], 0, result)
     return result
@@ -266,6 +268,7 @@ def _fact(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict
 
 def _number(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
     """`int(tensor)` and the like: Python makes a plain number of it, so the graph relies on its value."""
+    recorder.conversions.come_across(function.__name__.strip("_"), frame)
     step = _step(recorder, "torch.Tensor.item", args[:1], {}, frame)
     result = _run(function, args, kwargs)
     recorder.guard(Apply("==", (Value(result, step), args[0].item())), True)
@@ -335,10 +338,7 @@ _SPECIAL: dict[str, Handler] = {
     "__contains__": _answer,
     "is_same_size": _answer,
     **dict.fromkeys(("is_contiguous", "stride", "storage_offset"), _layout),
-    "__int__": _number,
-    "__float__": _number,
-    "__complex__": _number,
-    "__index__": _number,
+    **dict.fromkeys(("__int__", "__float__", "__complex__", "__index__"), _number),
     "tolist": _listed,
     "_set_grad_enabled": _gradients,
     "__setitem__": _set_item,

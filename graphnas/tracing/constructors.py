@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from graphnas.ir import targets
+from graphnas.ir import constructor, targets
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.node import Arg, Constant, Device, List
 from graphnas.tracing.names import constant_name
@@ -92,13 +92,7 @@ def _public_name(kind: type[nn.Module]) -> str | None:
 
 @functools.cache
 def _parameters(kind: type[nn.Module]) -> tuple[inspect.Parameter, ...]:
-    found = list(inspect.signature(kind.__init__).parameters.values())[1:]
-    return tuple(
-        parameter
-        for parameter in found
-        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-        and parameter.name not in _NOT_SETTINGS
-    )
+    return tuple(parameter for parameter in constructor.parameters(kind) if parameter.name not in _NOT_SETTINGS)
 
 
 def _config(module: nn.Module) -> dict[str, Any] | None:

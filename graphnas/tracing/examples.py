@@ -134,8 +134,9 @@ def faces(model: nn.Module, given: Sequence[Example], reserved: set[str]) -> Fac
     if len(each) == 1:
         return Faces(tuple(each), each[0].signature, each[0].inputs, _optional(each[0]))
     where = f"{type(model).__name__}.forward{each[0].bound.signature}"
-    for number, face in enumerate(each[1:], 2):
-        _check_tensors(each[0], face, number, where)
+    for number, face in enumerate(each, 1):
+        for earlier, other in enumerate(each[: number - 1], 1):
+            _check_tensors(other, face, "the first example" if earlier == 1 else f"example {earlier}", number, where)
     inputs: dict[tuple[str | int, ...], Input] = {}
     for face in each:
         for tensor in face.inputs:
@@ -168,9 +169,9 @@ def numbered(number: int, count: int) -> Iterator[None]:
 
 
 def _optional(face: Interface) -> tuple[str, ...]:
-    """The parameters that may be left out and have been given a tensor."""
-    given = {item.path for item in face.inputs}
-    return tuple(item.name for item in face.signature if not item.required and (item.name,) in given)
+    """The parameters that may be left out and have been given tensors."""
+    given = {item.path[0] for item in face.inputs}
+    return tuple(item.name for item in face.signature if not item.required and item.name in given)
 
 
 def _open(parameter: Parameter, face: Interface) -> Parameter:
@@ -190,7 +191,7 @@ def _signed(claim: Expr, holds: bool) -> Expr:
 
 
 # ---------------------------------------------------------------- what examples must have in common
-def _check_tensors(first: Interface, other: Interface, number: int, where: str) -> None:
+def _check_tensors(first: Interface, other: Interface, called: str, number: int, where: str) -> None:
     """Tensors that stand at the same place are of one kind, and containers of them are built alike."""
     mine, theirs = _tensors(first), _tensors(other)
     for path in mine.keys() & theirs.keys():
@@ -198,28 +199,28 @@ def _check_tensors(first: Interface, other: Interface, number: int, where: str) 
             ours, rival = getattr(mine[path], what), getattr(theirs[path], what)
             if ours != rival:
                 raise TraceError(
-                    f"the input {_spelled(path)} has the {what} {ours} in the first example, and {rival} in example "
-                    f"{number}\n  at {where}. A graph has one {what} for an input: trace the two apart."
+                    f"the input {_spelled(path)} has the {what} {ours} in {called}, and {rival} in example {number}\n"
+                    f"  at {where}. A graph has one {what} for an input: trace the two apart."
                 )
     shared = {path[0] for path in mine} & {path[0] for path in theirs}
     for path in sorted(mine.keys() ^ theirs.keys(), key=repr):
         if path[0] in shared:
             raise TraceError(
-                f"the input {path[0]!r} is built otherwise in example {number} than in the first: only one of them "
+                f"the input {path[0]!r} is built otherwise in example {number} than in {called}: only one of them "
                 f"has {_spelled(path)}\n  at {where}. Give all examples lists of one length and dicts of the same keys."
             )
 
 
 def _check_variants(name: str, each: Sequence[Interface], where: str) -> None:
-    """A parameter may be a tensor in some examples and None in the others, or differ in plain values."""
+    """A parameter may hold tensors in some examples and be None in the others, or differ in plain values."""
     paths = [[item.path for item in face.inputs if item.path[0] == name] for face in each]
     if not any(paths):
         return
     values = [_plain(face, name) for face, found in zip(each, paths, strict=True) if not found]
-    if any(found not in ([], [(name,)]) for found in paths) or any(value is not None for value in values):
+    if any(value is not None for value in values):
         raise TraceError(
             f"the input {name!r} is not given alike in all examples\n  at {where}. "
-            "Where examples differ in what they give, it is a tensor in some and None in others, or plain values."
+            "Where examples differ in what they give, it is tensors in some and None in others, or plain values."
         )
 
 

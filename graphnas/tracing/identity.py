@@ -7,11 +7,19 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
 
 
 def storage(tensor: Tensor) -> int:
     """Which memory a tensor lives in."""
     return int(tensor.untyped_storage()._cdata)
+
+
+def written_part(content: Any) -> Tensor | None:
+    """What of a value may be written to: the tensor itself, or the data of a packed sequence."""
+    if isinstance(content, PackedSequence):
+        return content.data
+    return content if isinstance(content, Tensor) else None
 
 
 def tensors_in(tree: Any) -> Iterator[Tensor]:

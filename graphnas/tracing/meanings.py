@@ -6,21 +6,18 @@ import ast
 import dis
 import functools
 import inspect
-import itertools
 import linecache
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
 
-from graphnas.tracing.sources import caller, is_torch, short_file
+from graphnas.tracing.sources import Place, caller, is_torch, place, running, short_file
 
 _LOGGING = str(Path(logging.__file__).parent)
 _TELLING = frozenset(("_assert", "print", "warn", "write", "log", "logger", "logging", "warnings"))
 _IS = dis.opmap["IS_OP"]
 _OF_DTYPES = ("is_floating_point", "is_complex", "is_signed", "itemsize")
-
-Place = tuple[int, int, int, int]  # line, column, last line, last column
 
 
 def is_message(frame: FrameType | None) -> bool:
@@ -30,23 +27,16 @@ def is_message(frame: FrameType | None) -> bool:
         return False
     if user.f_code.co_filename.startswith(_LOGGING):
         return True
-    place = _place(user.f_code, user.f_lasti) if _may_tell(user.f_code) else None
-    if place is None:
+    at = running(user) if _may_tell(user.f_code) else None
+    if at is None:
         return False
-    return any(told[:2] <= place[:2] and place[2:] <= told[2:] for told in _messages(user.f_code))
+    return any(_inside(at, told) for told in _messages(user.f_code))
 
 
 def is_compared(frame: FrameType | None) -> bool:
     """Whether the attribute that is read, or the name that it gets, is compared, looked into, or a key."""
     user = caller(frame)
-    return user is not None and _place(user.f_code, user.f_lasti) in _comparisons(user.f_code)
-
-
-@functools.cache
-def _place(code: CodeType, instruction: int) -> Place | None:
-    """Where the expression stands that an instruction computes."""
-    line, last, column, end = next(itertools.islice(code.co_positions(), instruction // 2, None))
-    return None if line is None or last is None or column is None or end is None else (line, column, last, end)
+    return user is not None and running(user) in _comparisons(user.f_code)
 
 
 @functools.cache
@@ -59,14 +49,14 @@ def _may_tell(code: CodeType) -> bool:
 def _messages(code: CodeType) -> tuple[Place, ...]:
     """Where something is told: the calls, and what is kept under names that only they read."""
     tree = _read(code)
-    told = [_of(node, tree) for node in tree.nodes if isinstance(node, ast.Call) and _tells(node.func)]
+    told = [place(node, tree.offset) for node in tree.nodes if isinstance(node, ast.Call) and _tells(node.func)]
     only: dict[str, bool] = {}  # whether a name is read by them alone
     for node in tree.nodes:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-            place = _of(node, tree)
-            only[node.id] = only.get(node.id, True) and any(c[:2] <= place[:2] and place[2:] <= c[2:] for c in told)
+            at = place(node, tree.offset)
+            only[node.id] = only.get(node.id, True) and any(_inside(at, around) for around in told)
     only |= {name: False for node in tree.nodes if isinstance(node, ast.Nonlocal | ast.Global) for name in node.names}
-    return (*told, *(_of(value, tree) for name, value in _assigned(tree) if only.get(name)))
+    return (*told, *(place(value, tree.offset) for name, value in _assigned(tree) if only.get(name)))
 
 
 @functools.cache
@@ -84,7 +74,7 @@ def _comparisons(code: CodeType) -> frozenset[Place]:
                 read.append(side)
     names = {side.id for side in read if isinstance(side, ast.Name)}
     read += [value for name, value in _assigned(tree) if name in names]
-    return frozenset(_of(side, tree) for side in read)
+    return frozenset(place(side, tree.offset) for side in read)
 
 
 class _Tree:
@@ -116,9 +106,8 @@ def _file(name: str) -> _Tree:
         return _Tree("", 0)
 
 
-def _of(node: ast.expr, tree: _Tree) -> Place:
-    last, end = node.end_lineno or 0, node.end_col_offset or 0
-    return node.lineno + tree.offset, node.col_offset, last + tree.offset, end
+def _inside(at: Place, around: Place) -> bool:
+    return around[:2] <= at[:2] and at[2:] <= around[2:]
 
 
 def _assigned(tree: _Tree) -> Iterator[tuple[str, ast.expr]]:

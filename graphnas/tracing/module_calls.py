@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
 from graphnas.ir.choice import Apply
 from graphnas.ir.frozen import FrozenDict
@@ -126,6 +127,8 @@ def _forms(tree: Any) -> Arg:
 def _form(tensor: Any) -> Arg:
     if isinstance(tensor, torch.device):
         return Device(str(tensor))
+    if isinstance(tensor, PackedSequence):
+        return argument(tuple(tensor), _form)
     return FrozenDict({"shape": tuple(map(int, tensor.shape)), "dtype": Constant(constant_name(tensor.dtype))})
 
 
@@ -154,11 +157,13 @@ def _scope(
     recorder: Recorder, original: Original, module: nn.Module, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     outer = recorder.call
-    inner = recorder.begin(path, recorder.registry.class_name(module))
     with torch._C.DisableTorchFunction():
-        for name, value in recorder.registry.formals(module, args, kwargs):
-            if isinstance(value, Tensor):
-                inner.formals.setdefault(recorder.read(value), name)
+        formals = [
+            (recorder.read_argument(value), name) for name, value in recorder.registry.formals(module, args, kwargs)
+        ]
+    inner = recorder.begin(path, recorder.registry.class_name(module))
+    for value, name in formals:
+        inner.formals.setdefault(value, name)
     recorder.call = inner
     try:
         result = _attempt(recorder, original, module, path, args, kwargs)

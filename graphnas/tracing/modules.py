@@ -10,7 +10,10 @@ from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
+from graphnas.errors import TraceError
+from graphnas.ir import targets
 from graphnas.ir.node import Layer, Opaque
 from graphnas.tracing.constructors import layer_config, tensors_of
 from graphnas.tracing.record import Value
@@ -47,6 +50,21 @@ class Registry:
     def written(self) -> list[nn.Module]:
         """The modules whose own code runs: all but torch's layers."""
         return [module for module in self.modules if self._layers[id(module)] is None]
+
+    def check_modes(self) -> None:
+        """Where a class sets modes in its own way, layers must still have that of the model: a graph has one mode."""
+        if all([type(module).train is nn.Module.train for module in self.modules]):
+            return
+        for training in (True, False):
+            self.model.train(training)
+            for module in self.modules:
+                layer = self.layer(module)
+                if layer is not None and layer.type in targets.MODE_LAYERS and module.training is not training:
+                    raise TraceError(
+                        f"{layer.path!r} stays in {'evaluation' if training else 'training'} when the model "
+                        f"{self.name} is set to {'training' if training else 'evaluation'}\n"
+                        "  A graph has one mode: leave `train` as it is, and set modes of layers in the training loop."
+                    )
 
     def _register(self, module: nn.Module, path: str) -> None:
         self.paths.add(path)
@@ -174,11 +192,13 @@ def parameter_names(kind: type[nn.Module]) -> tuple[str, ...]:
     return tuple(parameter.name for parameter in parameters if parameter.kind != parameter.VAR_KEYWORD)
 
 
-def named_tensors(value: Any, name: str, depth: int = 0) -> Iterator[tuple[str, Tensor]]:
-    """The tensors in nested lists, tuples and dicts, each called after the way to it."""
-    if isinstance(value, Tensor):
+def named_tensors(value: Any, name: str, depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """The tensors and packed sequences in nested lists, tuples and dicts, each called after the way to it."""
+    if isinstance(value, Tensor | PackedSequence):
         yield identifier(name), value
-    elif depth < 3 and isinstance(value, list | tuple):
+    if isinstance(value, Tensor):
+        return
+    if depth < 3 and isinstance(value, list | tuple):
         for place in range(tuple.__len__(value) if isinstance(value, tuple) else len(value)):
             item = tuple.__getitem__(value, place) if isinstance(value, tuple) else value[place]
             yield from named_tensors(item, f"{name}_{place}", depth + 1)

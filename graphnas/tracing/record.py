@@ -195,6 +195,14 @@ def _origin(leaf: Any) -> Any:
     return leaf
 
 
+def lives_in(value: Value, memory: int) -> bool:
+    """Whether a tensor that was given or computed, not held, lives in that memory."""
+    content = value.content
+    return (
+        isinstance(content, Tensor) and value.origin in ("", "input") and content.untyped_storage().data_ptr() == memory
+    )
+
+
 def values_in(tree: Arg, sizes: bool = True) -> Iterator[Value]:
     """The values in an argument tree, with repeats; without `sizes` only those whose content is read."""
     match tree:

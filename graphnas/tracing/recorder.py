@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
 from graphnas.errors import TraceError
 from graphnas.ir.choice import Apply, Expr
@@ -24,14 +25,15 @@ from graphnas.ir.node import (
     Layer,
     Size,
 )
-from graphnas.tracing import calls, facts, module_calls, names, patches, sources
+from graphnas.tracing import calls, facts, module_calls, names, packing, patches, sources
 from graphnas.tracing.arguments import NotAnArgumentError, argument
 from graphnas.tracing.assignments import Assignments
 from graphnas.tracing.caches import frozen
+from graphnas.tracing.conversions import Conversions
 from graphnas.tracing.identity import fresh, storage
 from graphnas.tracing.meanings import is_message
 from graphnas.tracing.modules import Registry
-from graphnas.tracing.record import ModuleCall, Record, Step, Value, values_read
+from graphnas.tracing.record import ModuleCall, Record, Step, Value, lives_in, values_read
 from graphnas.tracing.refusals import Refusals
 from graphnas.tracing.regions import Regions
 from graphnas.tracing.repeats import Repeats
@@ -47,13 +49,17 @@ class Recorder:
         registry: where modules and tensors are registered.
         snapshot: told before a parameter is written to.
         repeats: which layers need not be computed.
+        conversions: where numbers are made plain by code that can be given others.
         exact: whether libraries are to take the path that they take when not compiled.
     """
 
-    def __init__(self, registry: Registry, snapshot: Snapshot, repeats: Repeats, exact: bool = False) -> None:
+    def __init__(
+        self, registry: Registry, snapshot: Snapshot, repeats: Repeats, conversions: Conversions, exact: bool = False
+    ) -> None:
         self.registry = registry
         self.snapshot = snapshot
         self.repeats = repeats
+        self.conversions = conversions
         self.exact = exact
         self.listening = False
         self.finished = False
@@ -117,6 +123,8 @@ class Recorder:
             stack.enter_context(patches.autocasts(self.regions, lambda: self.listening))
             stack.enter_context(patches.compiling(not self.exact))
             stack.enter_context(patches.refused(self.refuse, lambda: self.listening))
+            stack.enter_context(packing.recorded(self))
+            stack.enter_context(self.conversions.replaced(self))
             yield original
 
     def _asked(self, name: str, function: Callable[..., Any], args: tuple[Any, ...], frame: FrameType) -> Any:
@@ -161,13 +169,15 @@ class Recorder:
     def _returned(self, tensor: Any) -> Arg:
         """The value that the model returns; one written to since it was made comes after those writes."""
         value = self.read_argument(tensor)
-        if isinstance(tensor, Tensor) and self.writes.version(tensor) > value.version:
+        if self.writes.version(tensor) > value.version:
             return Value(tensor, self.step(Call(ALIAS), (value,), {}, "alias", None))
         return value
 
     # ------------------------------------------------------------ values
     def read_argument(self, given: Any) -> Arg:
-        """The value that a tensor is; of a device, the tensor's that it was read off, or its name."""
+        """The value that a tensor or packed sequence is; of a device, the tensor it was read off, or its name."""
+        if isinstance(given, PackedSequence):
+            return packing.packed(self, given)
         if not isinstance(given, torch.device):
             return self.read(given)
         found = self.known.get(id(given))
@@ -199,7 +209,7 @@ class Recorder:
                 "a transform of torch.func is applied, which a graph cannot hold", "Write the batched computation out."
             )
         memory = tensor.untyped_storage().data_ptr()
-        if memory and any(_in_memory(value, memory) for value in self.known.values()):
+        if memory and any(lives_in(value, memory) for value in self.known.values()):
             raise self.refuse(
                 f"a tensor of shape {tuple(tensor.shape)} was made from an earlier one without the tracer seeing how",
                 "Parameters and tensor subclasses that forward makes are not seen: use the tensor itself.",
@@ -210,10 +220,8 @@ class Recorder:
 
     def new(self, content: Any, step: Step, item: tuple[int | str, ...]) -> Value:
         """The value that a step has made."""
-        value = Value(content, step, item)
-        if isinstance(content, Tensor):
-            value.version = self.writes.version(content)
-        self.known[id(content)] = value
+        value = self.known[id(content)] = Value(content, step, item)
+        value.version = self.writes.version(content)
         return value
 
     def number(self, target: str, args: tuple[Any, ...], result: Any) -> Any:
@@ -233,9 +241,11 @@ class Recorder:
         kind = type(result)
         if isinstance(result, tuple):
             parts = [self.bind(part, step, (*item, place)) for place, part in enumerate(result)]
-            if all(map(operator.is_, parts, result)):
-                return result
-            return tuple(parts) if kind is tuple else kind(*parts) if hasattr(kind, "_fields") else kind(parts)
+            if not all(map(operator.is_, parts, result)):
+                result = tuple(parts) if kind is tuple else kind(*parts) if hasattr(kind, "_fields") else kind(parts)
+            if kind is PackedSequence:
+                self.new(result, step, item)
+            return result
         if kind is list:
             return [self.bind(part, step, (*item, place)) for place, part in enumerate(result)]
         if kind is int or kind is float:
@@ -302,11 +312,3 @@ class Recorder:
         if value.origin in ("state", "constant"):
             return shape
         return torch.Size([symbolic(size, Size(value, place), self) for place, size in enumerate(shape)])  # type: ignore[arg-type]
-
-
-def _in_memory(value: Value, memory: int) -> bool:
-    """Whether a tensor that was given or computed, not held, lives in that memory."""
-    content = value.content
-    return (
-        isinstance(content, Tensor) and value.origin in ("", "input") and content.untyped_storage().data_ptr() == memory
-    )

@@ -13,12 +13,12 @@ import torch
 from torch import nn
 
 from graphnas.errors import GraphNASError, TraceError, TraceWarning, UnrecordableError
-from graphnas.ir import targets
 from graphnas.ir.choice import TRAINING, Apply
 from graphnas.ir.node import GUARD, Call
 from graphnas.tracing import patches, sources
 from graphnas.tracing.branches import both_modes, united
 from graphnas.tracing.caches import Outcome, frozen, is_cache, other_values, same
+from graphnas.tracing.conversions import Conversions, FoundError
 from graphnas.tracing.examples import Faces, numbered
 from graphnas.tracing.interface import Interface
 from graphnas.tracing.meanings import looks_at_objects
@@ -54,6 +54,7 @@ class Runs:
         self._looking = next(filter(None, (looks_at_objects(kind) for kind in kinds)), "")  # type: ignore[arg-type]
         if self._looking:
             self._repeats.forbid()
+        self._conversions = Conversions()
         self._begun = False
         self._result: Any = None  # of the run that was recorded last
         self._given: Any = None  # by a run that nobody has recorded
@@ -84,7 +85,7 @@ class Runs:
         return record
 
     def _both_modes(self) -> Record:
-        self._check_modes()
+        self._registry.check_modes()
         evaluation = self._examples(training=False)
         if not any(record.reads_mode for record in evaluation):
             return united(evaluation)
@@ -128,21 +129,6 @@ class Runs:
     def _restore(self) -> None:
         self._snapshot.restore()
         self._around.restore()
-
-    def _check_modes(self) -> None:
-        """Where a class sets modes in its own way, layers must still have that of the model: a graph has one mode."""
-        if all([type(module).train is nn.Module.train for module in self._registry.modules]):
-            return
-        for training in (True, False):
-            self._registry.model.train(training)
-            for module in self._registry.modules:
-                layer = self._registry.layer(module)
-                if layer is not None and layer.type in targets.MODE_LAYERS and module.training is not training:
-                    raise TraceError(
-                        f"{layer.path!r} stays in {'evaluation' if training else 'training'} when the model "
-                        f"{self._registry.name} is set to {'training' if training else 'evaluation'}\n"
-                        "  A graph has one mode: leave `train` as it is, and set modes of layers in the training loop."
-                    )
 
     def _run(self, face: Interface, training: bool) -> Record:
         record, result = self._sparing(face, training), self._result
@@ -190,7 +176,8 @@ class Runs:
         cause: TraceError | None = None
         step: Step | None = None
         try:
-            step = difference(first, self._recorded(face, first.training))
+            with self._conversions.settled():
+                step = difference(first, self._once(face, first.training))
             if step is None:
                 return
         except TraceError as error:
@@ -227,7 +214,37 @@ class Runs:
         return frozen((self._given, state)), frozen([value for name, value in held if name == found.name])
 
     def _recorded(self, face: Interface, training: bool) -> Record:
-        recorder = Recorder(self._registry, self._snapshot, self._repeats, self._exact)
+        """A run, begun anew for each file in which numbers are made plain; if that is what fails, with plain ones."""
+        while True:
+            try:
+                return self._once(face, training)
+            except FoundError:
+                self._anew()
+            except GraphNASError:
+                if not self._conversions.used:
+                    raise
+                self._anew()
+                with self._conversions.suspended():
+                    record = self._otherwise(face, training)
+                if record is None:
+                    raise
+                self._conversions.forbid()
+                return record
+
+    def _otherwise(self, face: Interface, training: bool) -> Record | None:
+        """A run, where one has failed; None where that fails as well, and what is reported is the first error."""
+        try:
+            return self._once(face, training)
+        except GraphNASError:
+            return None
+
+    def _anew(self) -> None:
+        self._restore()
+        if self._repeats.allowed:
+            self._repeats.begin()
+
+    def _once(self, face: Interface, training: bool) -> Record:
+        recorder = Recorder(self._registry, self._snapshot, self._repeats, self._conversions, self._exact)
         args, kwargs, inputs = face.fresh()
         self._snapshot.seed()
         torch.set_grad_enabled(True)

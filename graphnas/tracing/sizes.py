@@ -8,6 +8,7 @@ import operator
 import sys
 from collections.abc import Callable
 from numbers import Number
+from types import FrameType
 from typing import Any, Protocol
 
 import torch
@@ -15,6 +16,13 @@ import torch
 from graphnas.ir.choice import FUNCTIONS, Apply, Expr
 from graphnas.ir.node import Arg
 from graphnas.tracing.meanings import is_message
+
+
+class Conversions(Protocol):
+    """Where the user's code makes plain numbers."""
+
+    def come_across(self, name: str, frame: FrameType) -> None:
+        """A function of Python is about to make a plain number."""
 
 
 class Listener(Protocol):
@@ -27,6 +35,10 @@ class Listener(Protocol):
 
     listening: bool
     finished: bool
+
+    @property
+    def conversions(self) -> Conversions:
+        """What is told of `int(size)`."""
 
     def guard(self, test: Expr, outcome: bool) -> None:
         """Python took a decision on `test`."""
@@ -209,6 +221,26 @@ def _truncated(self: Any) -> Any:
     return symbolic(int(plain(self)), _applied("int", self), self.listener)
 
 
+def converted(kind: type, value: Any) -> Any:
+    """`int` or `float` of a symbolic number, as one."""
+    if value.listener.finished:
+        return kind(plain(value))
+    if value.kind is kind:
+        return value
+    return _truncated(value) if kind is int else symbolic(float(plain(value)), _applied("float", value), value.listener)
+
+
+def _becoming(name: str, make: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """`int(x)` and `float(x)`, which can be followed where the user's code asks for them."""
+
+    def method(self: Any) -> Any:
+        if self.listener.listening:
+            self.listener.conversions.come_across(name, sys._getframe(1))
+        return make(self)
+
+    return method
+
+
 def _integer(self: Any) -> int:
     """`int(x)`: Python makes a plain number of it, and it is this that the graph relies on, not what was cut off."""
     return int(pin(self if isinstance(self, SymbolicInt) else _truncated(self)))
@@ -275,7 +307,8 @@ def _methods() -> dict[str, Callable[..., Any]]:
     found |= {"__round__": _round, "__trunc__": _truncated, "__bool__": _truth, "__hash__": _hash, "__pow__": _power}
     found |= {"__divmod__": lambda self, other: (self // other, self % other)}
     found |= {"__rdivmod__": lambda self, other: (other // self, other % self)}
-    found |= {"__int__": _integer, "__float__": lambda self: float(pin(self)), "__pos__": lambda self: self}
+    found |= {"__int__": _becoming("int", _integer), "__pos__": lambda self: self}
+    found |= {"__float__": _becoming("float", lambda self: float(pin(self)))}
     found |= {f"__{name}__": _text(function) for name, function in (("str", str), ("repr", repr), ("format", format))}
     found |= {"__array_ufunc__": _universal, "__array__": _array}
     found |= {"__copy__": lambda self: self, "__deepcopy__": lambda self, memo: self}

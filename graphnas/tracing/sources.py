@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import dis
 import functools
+import itertools
 import os
 import re
 from pathlib import Path
 from types import CodeType, FrameType
+from typing import TypeAlias
 
 import torch
 
@@ -16,6 +19,8 @@ from graphnas.ir.node import Source
 
 _TORCH = f"{Path(torch.__file__).parent}{os.sep}"  # torchvision beside it is a user's
 _OURS = f"{Path(__file__).parent}{os.sep}"
+
+Place: TypeAlias = tuple[int, int, int, int]  # line, column, last line, last column
 
 _OF_PYTHON = ("<frozen", contextlib.__file__)
 
@@ -69,9 +74,21 @@ def instruction(frame: FrameType) -> str:
     return dis.opname[bytecode[frame.f_lasti]]
 
 
-def is_unpacking(frame: FrameType | None) -> bool:
-    """Whether a frame is in the middle of `a, b = value`, which itself checks the number of values."""
-    return frame is not None and instruction(frame) == "UNPACK_SEQUENCE"
+def running(frame: FrameType) -> Place | None:
+    """Where the expression stands that a frame is in the middle of."""
+    return _computed(frame.f_code, frame.f_lasti)
+
+
+@functools.cache
+def _computed(code: CodeType, instruction: int) -> Place | None:
+    line, last, column, end = next(itertools.islice(code.co_positions(), instruction // 2, None))
+    return None if line is None or last is None or column is None or end is None else (line, column, last, end)
+
+
+def place(expression: ast.expr, offset: int = 0) -> Place:
+    """Where an expression stands, in a text that begins so many lines down in its file."""
+    last, end = expression.end_lineno or 0, expression.end_col_offset or 0
+    return expression.lineno + offset, expression.col_offset, last + offset, end
 
 
 @functools.cache

@@ -13,11 +13,21 @@ _METHOD_OF = {
     "add": "add", "sub": "sub", "mul": "mul", "div": "truediv", "true_divide": "truediv", "matmul": "matmul",
     "pow": "pow", "floor_divide": "floordiv", "remainder": "mod",
 }  # fmt: skip
+_HINTS = {
+    f"torch.nn.utils.rnn.{name}": hint
+    for hint, names in (
+        ("packed", ("PackedSequence", "pack_padded_sequence", "pack_sequence")),
+        ("padded", ("pad_packed_sequence", "pad_sequence")),
+    )
+    for name in names
+}
 _COMPARED = {"lt": "lt", "le": "le", "gt": "gt", "ge": "ge", "eq": "eq", "ne": "ne"}
 
 
 def hint(target: str) -> str:
     """What a call of a function is called: `add` for `torch.Tensor.__radd__`, `nms` for `torch.ops.vision.nms.out`."""
+    if target in _HINTS:
+        return _HINTS[target]
     name = target.split(".")[3] if target.startswith("torch.ops.") else target.rpartition(".")[2]
     bare = name.strip("_")
     if name.startswith("__"):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from graphnas.tracing.identity import storage
+from graphnas.tracing.identity import storage, written_part
 from graphnas.tracing.record import Step, Value
 
 
@@ -24,17 +25,19 @@ class Writes:
         """A step wrote to a tensor."""
         self._steps.setdefault(storage(tensor), []).append(step)
 
-    def version(self, tensor: Tensor) -> int:
-        """How often the storage of a tensor has been written to."""
-        return len(self._steps.get(storage(tensor), ())) if self._steps else 0
+    def version(self, content: Any) -> int:
+        """How often the storage of a value has been written to; 0 of one that has none."""
+        held = written_part(content) if self._steps else None
+        return 0 if held is None else len(self._steps.get(storage(held), ()))
 
     def unseen(self, values: Iterable[Value]) -> tuple[Step, ...]:
         """The writes to what values hold that came after these were made: their results do not reach the reader."""
         found: dict[Step, None] = {}
         with torch._C.DisableTorchFunction():
             for value in values:
-                if isinstance(value.content, Tensor):
-                    steps = self._steps.get(storage(value.content))
+                held = written_part(value.content)
+                if held is not None:
+                    steps = self._steps.get(storage(held))
                     if steps is not None:
                         found.update(dict.fromkeys(steps[value.version :]))
         return tuple(found)

@@ -114,6 +114,22 @@ def optional(self: Any, x: Tensor, scale: Tensor | None = None, shift: Tensor | 
     return x
 
 
+def resumed(self: Any, x: Tensor, state: tuple[Tensor, dict[str, Tensor]] | None = None) -> Tensor:
+    """Begins at zero, or where it has left off, as people write recurrent networks."""
+    if state is None:
+        state = (x.new_zeros(x.shape[0], 4), {"scale": torch.ones_like(x)})
+    total, held = state
+    return self.a(x * held["scale"]) + total
+
+
+def paired(self: Any, pair: list[Tensor]) -> Tensor:
+    """One of two inputs is made longer."""
+    x, y = pair
+    if y.shape[0] == 1:
+        y = y.expand(x.shape[0], 4)
+    return self.a(x) + y
+
+
 def rank(self: Any, x: Tensor) -> Tensor:
     if x.dim() == 2:
         x = x[None]
@@ -206,6 +222,27 @@ CASES: list[tuple[str, Callable[[], nn.Module], Calls, Calls, Calls]] = [
         [gn.example(rows(2)), gn.example(rows(2), ONE), gn.example(rows(2), ONE, ONE)],
         [gn.example(rows(3))],
         [gn.example(rows(2), shift=ONE)],
+    ),
+    (
+        "optional container",
+        decider(resumed),
+        [gn.example(rows(2)), gn.example(rows(2), (rows(2), {"scale": rows(2)}))],
+        [gn.example(rows(3)), gn.example(rows(3), (rows(3), {"scale": rows(3, 2.0)})), gn.example(rows(1), None)],
+        [],
+    ),
+    (
+        "container that is always given",
+        decider(resumed),
+        [gn.example(rows(2), (rows(2), {"scale": rows(2)}))],
+        [gn.example(rows(3), (rows(3), {"scale": rows(3, 2.0)}))],
+        [gn.example(rows(2))],
+    ),
+    (
+        "decision on one of a list",
+        decider(paired),
+        [gn.example([rows(2), rows(2)]), gn.example([rows(2), rows(1)])],
+        [gn.example([rows(3), rows(1)]), gn.example([rows(3), rows(3)])],
+        [],
     ),
     ("rank", decider(rank), [gn.example(rows(2)), gn.example(rows(2)[None])], [gn.example(rows(3))], []),
 ]
@@ -370,6 +407,12 @@ WRONG: list[tuple[str, Callable[[], nn.Module], list[Any], str]] = [
     ),
     ("device", Held, [gn.example([ONE]), gn.example([ONE.to("meta")])], r"items\[0\] has the device cpu in the first"),
     ("kind", Held, [gn.example([ONE], 2.0), gn.example([ONE], ONE)], r"'scale' is not given alike in all examples"),
+    (
+        "lengths behind none",
+        Held,
+        [gn.example(None), gn.example([ONE]), gn.example([ONE, ONE])],
+        r"'items' is built otherwise in example 3 than in example 2",
+    ),
     ("list or none", Held, [gn.example(ONE), gn.example([ONE])], r"'items'"),
     ("raises", Held, [gn.example([ONE]), gn.example([ONE], "bad")], r"example 2 of 2: .*the sensor is offline\n  at "),
     ("unfit", Held, [gn.example([ONE]), gn.example()], r"example 2 of 2: the example inputs do not fit"),

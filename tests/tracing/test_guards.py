@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
 from graphnas.codegen.build import build
+from graphnas.codegen.emit import emit
 from graphnas.errors import TraceError, TraceWarning
 from graphnas.ir.choice import Apply
 from graphnas.ir.graph import Graph
@@ -107,7 +108,7 @@ FREE = {  # traced at (2, 6): equal at every batch size, and no guard
     "floor": lambda x: x * math.floor(x.shape[0] / 4),
     "negative": lambda x: x * -x.shape[0],
     "slice": lambda x: x[: x.shape[0] // 2 + 1],
-    "unpack": unpack,
+    "length": lambda x: x * len(x),
     "index": lambda x: x.chunk(2, dim=1)[1],
     "copy": lambda x: copy.deepcopy(x) * 2,
     "item": lambda x: x * x.sum().item(),
@@ -119,7 +120,6 @@ FREE = {  # traced at (2, 6): equal at every batch size, and no guard
 GUARDED = {  # traced at (2, 6): equal where admitted, refused at (3, 6)
     "loop": loop,
     "iterate": iterate,
-    "length": lambda x: x * len(x),
     "integer": lambda x: x * int(x.shape[0] * 1.5),
     "comparison of a float": lambda x: x * 2 if x.shape[0] < 2.5 else x,
     "comparison": lambda x: x * 2 if x.shape[0] < 3 else x,
@@ -186,6 +186,46 @@ def test_decision_is_guarded(name: str) -> None:
     assert same(Interpreter(graph, model)(x), model(x))
     with pytest.raises(GuardError, match=r"test_guards\.py:\d+"):
         Interpreter(graph, model)(torch.ones(3, 6))
+
+
+def rows(x: Tensor) -> Tensor:
+    first, second = x
+    return first + second
+
+
+def columns(x: Tensor) -> Tensor:
+    first, _ = x.chunk(2, dim=-1)
+    return first
+
+
+@pytest.mark.parametrize(("forward", "other"), [(unpack, (2, 9)), (rows, (3, 6)), (columns, (2, 1))])
+def test_unpacking_more_or_fewer_parts_is_refused_as_python_refuses_it(
+    forward: Callable[[Tensor], Tensor], other: tuple[int, int]
+) -> None:
+    model = module(forward)
+    graph = trace(model, torch.ones(2, 6))
+    assert len(guards(graph)) == 1
+    source = emit(graph)
+    assert "_guard" not in source
+    assert "*_" not in source
+    network = build(graph)
+    assert same(network(torch.ones(2, 6)), model(torch.ones(2, 6)))
+    with pytest.raises(ValueError, match="values to unpack") as expected:
+        model(torch.ones(other))
+    with pytest.raises(ValueError, match="values to unpack") as found:
+        network(torch.ones(other))
+    assert str(found.value) == str(expected.value)
+    with pytest.raises(GuardError, match=r"test_guards\.py:\d+"):
+        Interpreter(graph, model)(torch.ones(other))
+
+
+def test_guard_that_is_not_about_the_number_of_parts_stays() -> None:
+    def forward(x: Tensor) -> Tensor:
+        parts = x.unbind(0)
+        assert x.shape[1] == 6
+        return parts[0] + parts[1]
+
+    assert "_guard(x.shape[1] == 6" in emit(trace(module(forward), torch.ones(2, 6)))
 
 
 def test_layout_in_memory_is_guarded() -> None:

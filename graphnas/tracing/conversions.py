@@ -1,0 +1,159 @@
+"""`int(x)`, `float(x)` and `len(x)` in the user's code: Python makes plain numbers, on which a graph could only rely.
+
+Where a run comes across one, the names stand for functions of ours in that file, and the model is run anew.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import functools
+import linecache
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from graphnas.tracing import sources
+from graphnas.tracing.sizes import Symbolic, converted
+
+if TYPE_CHECKING:
+    from graphnas.tracing.recorder import Recorder
+
+_NAMES = ("int", "float", "len")
+_CHECKS = ("isinstance", "issubclass")
+
+
+class FoundError(BaseException):
+    """A conversion was come across, and the run has to begin anew; no model is to catch it."""
+
+
+class Conversions:
+    """The files of the user in which conversions are ours."""
+
+    def __init__(self) -> None:
+        self.allowed = True
+        self._found: dict[int, tuple[dict[str, Any], dict[str, None]]] = {}  # globals, and names in them
+
+    @property
+    def used(self) -> bool:
+        """Whether any conversion is ours."""
+        return bool(self._found)
+
+    def forbid(self) -> None:
+        """From here on all numbers become plain where Python makes them so."""
+        self.allowed, self._found = False, {}
+
+    def come_across(self, name: str, frame: FrameType) -> None:
+        """Python is about to make a plain number of a tensor or of one that is followed.
+
+        Args:
+            name: of the function that was called.
+            frame: of the code that called it.
+
+        Raises:
+            FoundError: in this code the name can stand for a function of ours.
+        """
+        user = sources.caller(frame)
+        if not self.allowed or name not in _NAMES or user is None or name in user.f_globals:
+            return
+        if sources.running(user) not in _calls(user.f_code.co_filename, name):
+            return  # it is torch that asks, or a function that the user's code has called
+        self._found.setdefault(id(user.f_globals), (user.f_globals, {}))[1][name] = None
+        raise FoundError
+
+    @contextlib.contextmanager
+    def settled(self) -> Iterator[None]:
+        """No more are come across."""
+        before, self.allowed = self.allowed, False
+        try:
+            yield
+        finally:
+            self.allowed = before
+
+    @contextlib.contextmanager
+    def suspended(self) -> Iterator[None]:
+        """All numbers become plain where Python makes them so."""
+        found, self._found = self._found, {}
+        try:
+            with self.settled():
+                yield
+        finally:
+            self._found = found
+
+    @contextlib.contextmanager
+    def replaced(self, recorder: Recorder) -> Iterator[None]:
+        """The names stand for our functions, in the files in which they have been come across."""
+        ours = {"int": _kind(int, recorder), "float": _kind(float, recorder), "len": _length(recorder)}
+        with contextlib.ExitStack() as stack:
+            for held, names in self._found.values():
+                for name in names:
+                    stack.callback(held.pop, name, None)
+                    held[name] = ours[name]
+            yield
+
+
+@functools.cache
+def _calls(file: str, name: str) -> frozenset[sources.Place]:
+    """Where a file calls a function of Python, if it has the name for nothing but calls, annotations and type checks.
+
+    Code that compares `type(x) is int` would see a difference.
+    """
+    try:
+        nodes = list(ast.walk(ast.parse("".join(linecache.getlines(file)))))
+    except SyntaxError:
+        return frozenset()
+    allowed = {id(part) for node in nodes for part in _harmless(node)}
+    if any(isinstance(node, ast.Name) and node.id == name and id(node) not in allowed for node in nodes):
+        return frozenset()
+    if any(isinstance(node, ast.arg) and node.arg == name for node in nodes):
+        return frozenset()
+    calls = (node for node in nodes if isinstance(node, ast.Call))
+    return frozenset(sources.place(call) for call in calls if isinstance(call.func, ast.Name) and call.func.id == name)
+
+
+def _harmless(node: ast.AST) -> Iterator[ast.AST]:
+    """The parts of a statement in which it does not matter what a name of Python stands for."""
+    match node:
+        case ast.Call(func=ast.Name(id=called) as function, args=args):
+            yield function
+            if called in _CHECKS and len(args) == 2:
+                yield from ast.walk(args[1])
+            elif called == "map" and args:
+                yield args[0]
+        case ast.AnnAssign(annotation=annotation) | ast.arg(annotation=ast.expr() as annotation):
+            yield from ast.walk(annotation)
+        case ast.FunctionDef(returns=ast.expr() as annotation):
+            yield from ast.walk(annotation)
+
+
+# ---------------------------------------------------------------- what stands for Python's
+def _kind(kind: type, recorder: Recorder) -> type:
+    """A class that answers as `int` or `float` does, and lets numbers of the graph pass."""
+    name = kind.__name__
+
+    class Meta(type):
+        def __instancecheck__(cls, value: Any) -> bool:
+            return isinstance(value, kind)
+
+        def __subclasscheck__(cls, other: Any) -> bool:
+            return issubclass(other, kind)
+
+        def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+            if len(args) != 1 or kwargs or not recorder.listening:
+                return kind(*args, **kwargs)
+            value = args[0]
+            if isinstance(value, Tensor) and value.dtype != torch.bool:
+                value = value.item()
+            return converted(kind, value) if type(value) in Symbolic else kind(value)
+
+    return Meta(name, (), {})
+
+
+def _length(recorder: Recorder) -> Callable[[Any], Any]:
+    def length(value: Any) -> Any:
+        return value.size(0) if recorder.listening and isinstance(value, Tensor) else len(value)
+
+    return length
