@@ -15,9 +15,9 @@ class BertEmbeddings(nn.Module):
         self.dropout = nn.Dropout(p=0.1)
 
     def forward(self, input_ids, token_type_ids):
-        arange = torch.arange(input_ids.shape[1], device=input_ids.device)
-        x = self.word_embeddings(input_ids) + self.token_type_embeddings(token_type_ids)
-        return self.dropout(self.LayerNorm(x + self.position_embeddings(arange)))
+        position_ids = torch.arange(input_ids.shape[1], device=input_ids.device)
+        embeddings = self.word_embeddings(input_ids) + self.token_type_embeddings(token_type_ids)
+        return self.dropout(self.LayerNorm(embeddings + self.position_embeddings(position_ids)))
 
 
 class BertSelfAttention(nn.Module):
@@ -30,15 +30,15 @@ class BertSelfAttention(nn.Module):
 
     def forward(self, hidden_states, mask):
         shape = hidden_states.size()
-        x = self.query(hidden_states).view((shape[0], shape[1], 12, shape[2] // 12))
-        x = x.transpose(1, 2)
-        out = self.key(hidden_states).view((shape[0], shape[1], 12, shape[2] // 12))
-        out = out.transpose(1, 2)
-        view = self.value(hidden_states).view((shape[0], shape[1], 12, shape[2] // 12))
-        view = view.transpose(1, 2)
-        x = x @ out.transpose(-1, -2) / math.sqrt(shape[2] // 12)
-        x = self.dropout(torch.softmax(x + mask, dim=-1)) @ view
-        return x.transpose(1, 2).reshape(shape[0], shape[1], shape[2])
+        query = self.query(hidden_states).view((shape[0], shape[1], 12, shape[2] // 12))
+        query = query.transpose(1, 2)
+        key = self.key(hidden_states).view((shape[0], shape[1], 12, shape[2] // 12))
+        key = key.transpose(1, 2)
+        value = self.value(hidden_states).view((shape[0], shape[1], 12, shape[2] // 12))
+        value = value.transpose(1, 2)
+        scores = query @ key.transpose(-1, -2) / math.sqrt(shape[2] // 12)
+        context = self.dropout(torch.softmax(scores + mask, dim=-1)) @ value
+        return context.transpose(1, 2).reshape(shape[0], shape[1], shape[2])
 
 
 class BertSelfOutput(nn.Module):
@@ -98,8 +98,8 @@ class Bert(nn.Module):
         self.pooler = BertPooler()
 
     def forward(self, input_ids):
-        getitem = torch.where(input_ids == 0, -10000.0, 0.0)[:, None, None, :]
-        x = self.encoder(self.embeddings(input_ids, torch.zeros_like(input_ids)), getitem)
+        mask = torch.where(input_ids == 0, -10000.0, 0.0)[:, None, None, :]
+        x = self.encoder(self.embeddings(input_ids, torch.zeros_like(input_ids)), mask)
         return (x, self.pooler(x))
 
 

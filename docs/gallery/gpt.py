@@ -18,15 +18,15 @@ class CausalSelfAttention(nn.Module):
 
     def forward(self, x):
         shape = x.size()
-        split, split_1, split_2 = self.qkv(x).split(shape[2], dim=2)
-        split = split.view(shape[0], shape[1], 4, shape[2] // 4).transpose(1, 2)
-        split_1 = split_1.view(shape[0], shape[1], 4, shape[2] // 4).transpose(1, 2)
-        split_2 = split_2.view(shape[0], shape[1], 4, shape[2] // 4).transpose(1, 2)
-        split = F.scaled_dot_product_attention(
-            split, split_1, split_2, dropout_p=0.1 if self.training else 0.0, is_causal=True
+        q, k, v = self.qkv(x).split(shape[2], dim=2)
+        q = q.view(shape[0], shape[1], 4, shape[2] // 4).transpose(1, 2)
+        k = k.view(shape[0], shape[1], 4, shape[2] // 4).transpose(1, 2)
+        v = v.view(shape[0], shape[1], 4, shape[2] // 4).transpose(1, 2)
+        y = F.scaled_dot_product_attention(
+            q, k, v, dropout_p=0.1 if self.training else 0.0, is_causal=True
         )
-        split = split.transpose(1, 2).contiguous().view(shape[0], shape[1], shape[2])
-        return self.drop(self.proj(split))
+        y = y.transpose(1, 2).contiguous().view(shape[0], shape[1], shape[2])
+        return self.drop(self.proj(y))
 
 
 class FeedForward(nn.Module):
@@ -67,9 +67,9 @@ class GPT(nn.Module):
 
     def forward(self, tokens):
         _guard(not tokens.shape[1] > 32, "tests/models/gpt.py:113")
-        arange = torch.arange(tokens.shape[1], device=tokens.device)
+        positions = torch.arange(tokens.shape[1], device=tokens.device)
         x = self.wte(tokens)
-        x = self.drop(x + self.wpe(arange))
+        x = self.drop(x + self.wpe(positions))
         for block in self.h:
             x = block(x)
         return self.lm_head(self.ln_f(x))

@@ -20,20 +20,20 @@ class CausalSelfAttention(nn.Module):
 
     def forward(self, x):
         out = self.qkv(x)
-        split, split_1, split_2, *_ = out.split(x.shape[2], dim=2)
+        q, k, v, *_ = out.split(x.shape[2], dim=2)
         _guard(-(-out.shape[2] // x.shape[2]) == 3, "tests/models/gpt.py:30")
-        split = split.view(x.shape[0], x.shape[1], 4, x.shape[2] // 4)
-        split = split.transpose(1, 2)
-        split_1 = split_1.view(x.shape[0], x.shape[1], 4, x.shape[2] // 4)
-        split_1 = split_1.transpose(1, 2)
-        split_2 = split_2.view(x.shape[0], x.shape[1], 4, x.shape[2] // 4)
-        split_2 = split_2.transpose(1, 2)
-        split = F.scaled_dot_product_attention(
-            split, split_1, split_2, dropout_p=0.1 if self.training else 0.0, is_causal=True
+        q = q.view(x.shape[0], x.shape[1], 4, x.shape[2] // 4)
+        q = q.transpose(1, 2)
+        k = k.view(x.shape[0], x.shape[1], 4, x.shape[2] // 4)
+        k = k.transpose(1, 2)
+        v = v.view(x.shape[0], x.shape[1], 4, x.shape[2] // 4)
+        v = v.transpose(1, 2)
+        y = F.scaled_dot_product_attention(
+            q, k, v, dropout_p=0.1 if self.training else 0.0, is_causal=True
         )
-        split = split.transpose(1, 2).contiguous()
-        split = split.view(x.shape[0], x.shape[1], x.shape[2])
-        return self.drop(self.proj(split))
+        y = y.transpose(1, 2).contiguous()
+        y = y.view(x.shape[0], x.shape[1], x.shape[2])
+        return self.drop(self.proj(y))
 
 
 class FeedForward(nn.Module):
@@ -86,9 +86,9 @@ class GPT(nn.Module):
 
     def forward(self, tokens, *, plan):
         _guard(not tokens.shape[1] > 32, "tests/models/gpt.py:113")
-        arange = torch.arange(tokens.shape[1], device=tokens.device)
+        positions = torch.arange(tokens.shape[1], device=tokens.device)
         x = self.wte(tokens)
-        x = self.drop(x + self.wpe(arange))
+        x = self.drop(x + self.wpe(positions))
         for block in self.h:
             x = block(x, plan)
         return self.lm_head(self.ln_f(x))

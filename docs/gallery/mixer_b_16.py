@@ -19,8 +19,8 @@ class MixerBlock(nn.Module):
         self.channel_mixing = MLP(24, 96)
 
     def forward(self, x):
-        out = self.token_mixing(self.norm1(x).transpose(1, 2))
-        x = x + out.transpose(1, 2)
+        y = self.token_mixing(self.norm1(x).transpose(1, 2))
+        x = x + y.transpose(1, 2)
         return x + self.channel_mixing(self.norm2(x))
 
 

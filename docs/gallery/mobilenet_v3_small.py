@@ -55,10 +55,10 @@ class InvertedResidual(nn.Module):
         self.block = nn.Sequential(*layers)
 
     def forward(self, x):
-        out = self.block(x)
+        result = self.block(x)
         if self.residual:
-            out += x
-        return out
+            result += x
+        return result
 
 
 class MobileNetV3(nn.Module):

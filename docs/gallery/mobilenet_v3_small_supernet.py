@@ -140,9 +140,9 @@ class InvertedResidual3(nn.Module):
         )
 
     def forward(self, x):
-        out = self.block(x)
-        out += x
-        return out
+        result = self.block(x)
+        result += x
+        return result
 
 
 class InvertedResidual4(nn.Module):
@@ -171,9 +171,9 @@ class InvertedResidual5(nn.Module):
         )
 
     def forward(self, x, plan):
-        out = self.block(x, plan)
-        out += x
-        return out
+        result = self.block(x, plan)
+        result += x
+        return result
 
 
 class Features(nn.Sequential):

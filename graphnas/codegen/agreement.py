@@ -93,8 +93,8 @@ class Agreement:
 class Shared(Variables):
     """The variables of one variant, called as in the others where that is possible."""
 
-    def __init__(self, agreement: Agreement, variant: int, branched: frozenset[int]) -> None:
-        super().__init__(branched=branched)
+    def __init__(self, agreement: Agreement, variant: int, own: Variables) -> None:
+        super().__init__(branched=own.branched, called=own.called)
         self._agreement, self._keys = agreement, agreement.keys[variant]
         self._asked: Key | None = None
 

@@ -14,7 +14,7 @@ from graphnas.codegen.literals import NEEDED
 from graphnas.codegen.loops import Loop, find_loop
 from graphnas.codegen.signature import check_hidden
 from graphnas.codegen.usage import Pending, origin_of, usage
-from graphnas.codegen.variables import Variables, branched, pattern
+from graphnas.codegen.variables import Variables, branched, called, pattern
 from graphnas.errors import EmitError
 from graphnas.ir.node import ENTERS, EXITS, GUARD, Arg
 
@@ -28,13 +28,13 @@ class Writer:
     def __init__(self, form: Form, guards: bool) -> None:
         self.form, self.guards = form, guards
         self.lines: list[Line] = []
-        self.variables = Variables(branched=branched(form))
         self.pending: list[Pending] = []
         self.indent = 0
         self.when: Conditions = ()
         self.blocks: list[Block] = []
         self.codes = [self._code(item) for item in form.items]
         self.reads, self.last = usage(form, self.codes)
+        self.variables = Variables(branched=branched(form), called=called(form, self.reads))
         self.arms = self._arms()
         for group in set(self.arms.groups.values()):
             members = self.arms.members(group)

@@ -37,7 +37,7 @@ def number(instance: Instance) -> int:
     """A number for all that the text of a class depends on, literals aside."""
 
     def counted() -> int:
-        named = [tuple([item.hint for item in form.items]) for form in instance.forms]
+        named = [tuple([(item.hint, item.called) for item in form.items]) for form in instance.forms]
         does = [(form.formals, *steps(form), *hints) for form, hints in zip(instance.forms, named, strict=True)]
         return _NUMBERS.number((instance.skeleton, instance.forwards, *does), ())
 

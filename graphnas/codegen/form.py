@@ -8,6 +8,7 @@ from typing import Any
 from graphnas.ir.choice import Expr
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.node import Arg
+from graphnas.ir.source import Target
 
 ALIAS = "alias"  # the kind of an item that gives a value a second name
 COLLECT = "collect"  # the kind of an item that gathers in a list what the modules of a container return
@@ -58,6 +59,7 @@ class Item:
         args, kwargs: terms.
         results: which parts of the result are used, and their numbers.
         hint: what a variable for the result may be called.
+        called: the variable that the user's code has for it; of a tuple those of its parts, "" for none.
         when: the conditions beyond those of the whole call.
         after: the numbers of the items that must have run before though no value passes; only where choices are open.
         plan: whether it takes the plan.
@@ -77,6 +79,7 @@ class Item:
     kwargs: FrozenDict[str, Arg] = field(default_factory=FrozenDict)
     results: tuple[tuple[tuple[int | str, ...], int], ...] = ()
     hint: str = ""
+    called: Target = ""
     when: tuple[Arg, ...] = ()
     after: tuple[int, ...] = ()
     plan: bool = False

@@ -200,7 +200,8 @@ class _Scope(Terms):
 
     def _made(self, node: Node, kind: str, target: str, args: Arg, kwargs: Arg, hint: str, **rest: Any) -> Item:
         when = self._when(conditions(node)) if node.when is not None else ()
-        return Item(kind, target, args, kwargs, self._results(node), hint, when, where=node.where, **rest)
+        called = node.source.target if node.source else ""
+        return Item(kind, target, args, kwargs, self._results(node), hint, called, when, where=node.where, **rest)
 
     def _layer(self, node: Node, layer: Layer) -> Item:
         target = self.table.access(self.region.path, layer.path, node.where)

@@ -5,14 +5,19 @@ from __future__ import annotations
 import builtins
 import keyword
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from graphnas.codegen.code import Local
 from graphnas.codegen.form import ALIAS, Form, Item
 from graphnas.codegen.literals import as_name
+from graphnas.ir.source import Target
 
 _RESERVED = frozenset(
-    {"self", "torch", "nn", "F", "math", "operator", "plan", "runtime", *keyword.kwlist, *dir(builtins)}
+    {
+        *("self", "torch", "nn", "F", "math", "operator", "plan", "runtime", "_guard", "_unpack"),
+        *(*keyword.kwlist, *dir(builtins)),
+    }
 )
 _CHAIN = ("x", "out", "y")  # what the value that passes from layer to layer is called
 
@@ -27,6 +32,7 @@ class Variables:
         chained: names of values that layers or modules returned, or that the call was given as `x`.
         spare: those of them that were taken since the better ones were in use.
         branched: numbers of the values that several layers and modules are given.
+        called: number of a value → what the user's code calls it.
     """
 
     names: dict[int, str] = field(default_factory=dict)
@@ -34,6 +40,7 @@ class Variables:
     chained: set[str] = field(default_factory=set)
     spare: set[str] = field(default_factory=set)
     branched: frozenset[int] = frozenset()
+    called: Mapping[int, str] = field(default_factory=dict)
 
     def give(self, index: int, name: str, until: int) -> str:
         """Calls a value so until a step has run."""
@@ -56,8 +63,9 @@ class Variables:
     def choose(self, item: Item, index: int, first: int | None, step: int) -> str:
         """A name for the result of an item.
 
-        The value that passes from layer to layer keeps its name, as a person would write it; what a function makes of a
-        variable that nobody needs any more takes that variable.
+        It is called as in the user's code if that name is free. Else the value that passes from layer to layer keeps
+        its name, as a person would write it; what a function makes of a variable that nobody needs any more takes that
+        variable.
 
         Args:
             item: what computes the value.
@@ -68,6 +76,10 @@ class Variables:
         if item.target == "torch.Tensor.__bool__":  # a decision is not called like the data that it is about
             return self.fresh(as_name(item.hint or "decision"), step)
         layered = item.kind in ("layer", "module", ALIAS)
+        called = self.called.get(index, "")
+        if called and self.is_free(called, step):
+            self.chained |= {called} if layered else set()
+            return called
         old = self.names.get(first) if first is not None else None
         keeps = old is not None and self.is_free(old, step) and (not layered or old in self.chained)
         if keeps and old is not None and (not layered or old not in self.spare):
@@ -86,6 +98,36 @@ class Variables:
             self.chained.add(name)
             self.spare.add(name)
         return name
+
+
+def called(form: Form, reads: Mapping[int, int]) -> dict[int, str]:
+    """The values that the user's code has names for; one that is only a step on the way to another is called so.
+
+    Args:
+        form: of the call.
+        reads: how often each value is read.
+    """
+    found: dict[int, str] = {}
+    for item in reversed(form.items):
+        for path, index in item.results:
+            name = _part(item.called, path)
+            if isinstance(name, str) and name.strip("_"):
+                found[index] = f"{name}_" if name in _RESERVED else name
+        given = item.args[0] if item.args and item.kind == "function" and len(item.results) == 1 else None
+        if isinstance(given, Local) and not given.item and reads.get(given.index) == 1:
+            end = found.get(item.results[0][1])
+            if end is not None:
+                found.setdefault(given.index, end)
+    return found
+
+
+def _part(target: Target, path: tuple[int | str, ...]) -> Target:
+    for place in path:
+        if isinstance(target, str):  # the user has a name for all of it
+            target = f"{target}_{place}" if target.strip("_") else ""
+        else:
+            target = target[place] if isinstance(place, int) and place < len(target) else ""
+    return target
 
 
 def branched(form: Form) -> frozenset[int]:

@@ -134,7 +134,7 @@ def _harmonized(forms: Sequence[Form], guards: bool) -> Harmony | None:
         agreement.add(form, voice.last, columns)
     _agree(agreement, voices, columns)
     for variant, voice in enumerate(voices):
-        voice.variables = Shared(agreement, variant, voice.variables.branched)
+        voice.variables = Shared(agreement, variant, voice.variables)
     parameters = [voice.parameters() for voice in voices]
     if len({*parameters}) > 1:
         return None

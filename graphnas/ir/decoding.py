@@ -11,6 +11,7 @@ from graphnas.ir.document import Repeated, fields, flag, integer, refuse, row, s
 from graphnas.ir.encoding import FORMAT, Json
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Formals, Graph
+from graphnas.ir.naming import is_identifier
 from graphnas.ir.node import (
     Arg,
     Call,
@@ -31,8 +32,8 @@ from graphnas.ir.node import (
     Ref,
     Size,
     Slice,
-    Source,
 )
+from graphnas.ir.source import Source, Target
 
 Choices = dict[str, Choice]
 
@@ -182,8 +183,18 @@ def _node(data: Json, where: str, choices: Choices) -> Node:
 def _source(data: Json, where: str) -> Source | None:
     if data is None:
         return None
-    file, line = row(data, where, 2)
-    return Source(text(file, f"{where}[0]"), integer(line, f"{where}[1]"))
+    file, line, *target = row(data, where, 3 if isinstance(data, list) and len(data) == 3 else 2)
+    found = _target(target[0], f"{where}[2]") if target else ""
+    return Source(text(file, f"{where}[0]"), integer(line, f"{where}[1]"), found)
+
+
+def _target(data: Json, where: str) -> Target:
+    if isinstance(data, list):
+        return sequence(data, where, _target)
+    found = text(data, where)
+    if found and not is_identifier(found):
+        refuse(f"{found!r:.100} is no name of a variable", where, "Write the name of a variable, or leave it out.")
+    return found
 
 
 def _frame(data: Json, where: str) -> Frame:

@@ -28,8 +28,8 @@ from graphnas.ir.node import (
     Ref,
     Size,
     Slice,
-    Source,
 )
+from graphnas.ir.source import Source, Target
 
 if TYPE_CHECKING:
     from graphnas.ir.graph import Graph
@@ -139,7 +139,13 @@ def _sourced(node: Node, choices: dict[str, Choice], sources: bool) -> str:
 
 
 def _place(source: Source | None) -> Json:
-    return None if source is None else [source.file, source.line]
+    if source is None:
+        return None
+    return [source.file, source.line, *([_target(source.target)] if source.target else [])]
+
+
+def _target(target: Target) -> Json:
+    return target if isinstance(target, str) else [_target(part) for part in target]
 
 
 @remembered

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from graphnas.errors import GraphError
 from graphnas.ir.choice import FUNCTIONS, Apply, Choice, Expr, choices_in
 from graphnas.ir.frozen import FrozenDict, Remembering
+from graphnas.ir.source import Source
 
 # An argument tree: None, bool, int, float, complex, str, Ellipsis, Ref, Expr, Constant, Device, tuple, List, Slice,
 # and FrozenDict with constant keys.
@@ -133,17 +134,6 @@ class Frame:
     path: str
     type: str
     call: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where the user's code asked for a node."""
-
-    file: str
-    line: int
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
 
 
 @dataclass(frozen=True)

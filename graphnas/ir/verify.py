@@ -33,9 +33,9 @@ from graphnas.ir.node import (
     Node,
     Param,
     Ref,
-    Source,
 )
 from graphnas.ir.scopes import check_scopes
+from graphnas.ir.source import Source
 from graphnas.ir.values import check_value, is_boolean, refuse
 
 if TYPE_CHECKING:

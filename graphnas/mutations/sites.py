@@ -13,19 +13,8 @@ from graphnas.ir.choice import Apply, Expr, conjunction
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
 from graphnas.ir.naming import without_calls
-from graphnas.ir.node import (
-    Arg,
-    Call,
-    Choose,
-    Frame,
-    Layer,
-    Node,
-    Param,
-    Ref,
-    Source,
-    refs_in,
-    transform,
-)
+from graphnas.ir.node import Arg, Call, Choose, Frame, Layer, Node, Param, Ref, refs_in, transform
+from graphnas.ir.source import Source
 from graphnas.mutations.naming import CHOICE, is_beside
 
 

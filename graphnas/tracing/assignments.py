@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from graphnas.ir.node import SET_DATA, Call, Source
+from graphnas.ir.node import SET_DATA, Call
+from graphnas.ir.source import Source
 from graphnas.tracing import sources
 from graphnas.tracing.identity import is_same, storage
 from graphnas.tracing.record import Value

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from graphnas.errors import TraceError
 from graphnas.ir.choice import TRAINING, Apply, Expr
-from graphnas.ir.node import GUARD, SET_DATA, Arg, Call, Source
+from graphnas.ir.node import GUARD, SET_DATA, Arg, Call
+from graphnas.ir.source import Source
 from graphnas.tracing.alignment import Item
 from graphnas.tracing.merging import Path, merge, same_tensor
 from graphnas.tracing.record import ModuleCall, Record, Step, Value, identified, steps_in, values_in

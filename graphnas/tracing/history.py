@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils.weak import WeakIdKeyDictionary
 
-from graphnas.ir.node import Arg, Source
+from graphnas.ir.node import Arg
+from graphnas.ir.source import Source
 from graphnas.tracing.identity import storage
 from graphnas.tracing.sources import source
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphnas.ir import targets
-from graphnas.ir.node import Call, Source
+from graphnas.ir.node import Call
+from graphnas.ir.source import Source
 from graphnas.tracing.identity import tensors_in
 from graphnas.tracing.modules import Registry
 from graphnas.tracing.record import Record, Step, Value, identified, steps_in, values_read

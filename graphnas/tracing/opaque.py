@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from graphnas.errors import OpaqueWarning, TraceError, UnrecordableError
 from graphnas.ir.frozen import FrozenDict
-from graphnas.ir.node import Arg, Layer, Opaque, Source
+from graphnas.ir.node import Arg, Layer, Opaque
+from graphnas.ir.source import Source
 from graphnas.tracing.arguments import NotAnArgumentError, argument, no_tensor
 from graphnas.tracing.modules import Registry, identifier
 

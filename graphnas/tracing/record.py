@@ -15,7 +15,8 @@ from torch import Tensor
 
 from graphnas.ir.choice import Apply, Expr
 from graphnas.ir.frozen import FrozenDict
-from graphnas.ir.node import Arg, Call, Choose, Given, Layer, List, Size, Slice, Source, transform
+from graphnas.ir.node import Arg, Call, Choose, Given, Layer, List, Size, Slice, transform
+from graphnas.ir.source import Source
 
 
 @dataclass(slots=True, eq=False)

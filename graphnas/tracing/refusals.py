@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphnas.errors import TraceError, UnrecordableError
-from graphnas.ir.node import Source
+from graphnas.ir.source import Source
 from graphnas.tracing.record import ModuleCall
 
 

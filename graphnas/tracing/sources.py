@@ -9,15 +9,18 @@ import functools
 import itertools
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import TypeAlias
 
 import torch
 
-from graphnas.ir.node import Source
+from graphnas.ir.source import Source, Target
 
 _TORCH = f"{Path(torch.__file__).parent}{os.sep}"  # torchvision beside it is a user's
+_MODULES = f"{_TORCH}nn{os.sep}modules{os.sep}"
+_MODULE = f"{_MODULES}module.py"
 _OURS = f"{Path(__file__).parent}{os.sep}"
 
 Place: TypeAlias = tuple[int, int, int, int]  # line, column, last line, last column
@@ -54,15 +57,50 @@ def is_ours(code: CodeType) -> bool:
 
 
 def source(frame: FrameType | None) -> Source | None:
-    """The user's line that is running."""
+    """The user's line that is running, and what it assigns the result to."""
     user = caller(frame)
     if user is None:
         return None
-    key = (user.f_code, user.f_lineno)
+    key = (user.f_code, user.f_lasti)
     found = _SOURCES.get(key)
     if found is None:
-        found = _SOURCES[key] = Source(short_file(user.f_code.co_filename), user.f_lineno)
+        found = Source(short_file(user.f_code.co_filename), user.f_lineno, _targets(user.f_code).get(user.f_lasti, ""))
+        _SOURCES[key] = found
+    if found.target and _is_inside(frame, user):
+        return Source(found.file, found.line)
     return found
+
+
+def _is_inside(frame: FrameType | None, user: FrameType) -> bool:
+    """Whether a module of torch asks in the user's name: what it computes on its way is not what the user assigns."""
+    while frame is not None and frame is not user:
+        if frame.f_code.co_filename.startswith(_MODULES) and frame.f_code.co_filename != _MODULE:
+            return True
+        frame = frame.f_back
+    return False
+
+
+@functools.cache
+def _targets(code: CodeType) -> dict[int, Target]:
+    """Instruction → what its result is assigned to, where it is assigned at once."""
+    found: dict[int, Target] = {}
+    steps = list(dis.get_instructions(code))
+    for place, step in enumerate(steps):
+        unpacks = step.opname == "UNPACK_SEQUENCE"  # which itself asks a tensor for its rows
+        target = _assigned(iter(steps[place if unpacks else place + 1 : place + 40]))
+        if target and step.opname not in ("LOAD_FAST", "LOAD_GLOBAL", "LOAD_DEREF", "LOAD_CONST", "COPY"):
+            found[step.offset] = target
+    return found
+
+
+def _assigned(steps: Iterator[dis.Instruction]) -> Target:
+    """The variables that the next instructions store to; "" where they do something else."""
+    step = next(steps, None)
+    if step is None:
+        return ""
+    if step.opname == "UNPACK_SEQUENCE":
+        return tuple([_assigned(steps) for _ in range(step.argval)])
+    return str(step.argval) if step.opname in ("STORE_FAST", "STORE_DEREF") else ""
 
 
 def instruction(frame: FrameType) -> str:

@@ -25,8 +25,8 @@ from graphnas.ir.node import (
     Ref,
     Size,
     Slice,
-    Source,
 )
+from graphnas.ir.source import Source
 
 WIDTH = Choice("width", (16, 32))
 ACT = Choice("block.act", ("relu", "gelu"))

@@ -10,7 +10,8 @@ from graphnas.errors import GraphError
 from graphnas.ir.choice import TRAINING, Choice
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
-from graphnas.ir.node import Call, Choose, Constant, Entry, Frame, Input, Node, Param, Ref, Source
+from graphnas.ir.node import Call, Choose, Constant, Entry, Frame, Input, Node, Param, Ref
+from graphnas.ir.source import Source
 from graphnas.ir.specialize import specialize
 from graphnas.ir.verify import verify
 

@@ -31,8 +31,8 @@ from graphnas.ir.node import (
     Ref,
     Size,
     Slice,
-    Source,
 )
+from graphnas.ir.source import Source
 from graphnas.ir.specialize import default, specialize
 from graphnas.ir.verify import foreign, verify
 from tests.ir.graphs import ACT, CONV, HERE, RELU, SCOPE, WIDTH, nested, space, with_entry, with_node, with_value

@@ -11,21 +11,8 @@ from typing import Any, TypeVar
 
 from graphnas.ir.choice import Choice, Expr
 from graphnas.ir.frozen import FrozenDict
-from graphnas.ir.node import (
-    Arg,
-    Call,
-    Choose,
-    Entry,
-    Frame,
-    Input,
-    Layer,
-    Node,
-    Op,
-    Ref,
-    Size,
-    Source,
-    transform,
-)
+from graphnas.ir.node import Arg, Call, Choose, Entry, Frame, Input, Layer, Node, Op, Ref, Size, transform
+from graphnas.ir.source import Source
 from tests.laws.kits import Kit, LayerOf
 
 T = TypeVar("T")

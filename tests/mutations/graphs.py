@@ -8,7 +8,8 @@ from typing import Any
 from graphnas.analysis.names import resolve
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
-from graphnas.ir.node import Arg, Call, Entry, Frame, Input, Layer, Node, Parameter, Ref, Size, Source
+from graphnas.ir.node import Arg, Call, Entry, Frame, Input, Layer, Node, Parameter, Ref, Size
+from graphnas.ir.source import Source
 
 
 def config_of(kind: str, **given: Any) -> FrozenDict[str, Arg]:
