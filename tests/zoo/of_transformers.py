@@ -37,13 +37,17 @@ def _inputs(**makes: Callable[[int], Tensor]) -> Inputs:
     return lambda batch: {name: make(batch) for name, make in makes.items()}
 
 
+def _text(length: int) -> Inputs:
+    return _inputs(input_ids=lambda batch: words(batch, length), attention_mask=lambda batch: padded(batch, length))
+
+
 _WORDS: dict[str, Callable[[int], Tensor]] = {"input_ids": lambda batch: words(batch, LENGTH)}
 _MASKED = _WORDS | {"attention_mask": padded}
 _ANSWER: dict[str, Callable[[int], Tensor]] = {"decoder_input_ids": lambda batch: words(batch, 5)}
 _IMAGE: dict[str, Callable[[int], Tensor]] = {"pixel_values": lambda batch: noise(batch, 3, 32, 32)}
 _SOUND = image("input_values", 2000)
 _GEMMA = {"query_pre_attn_scalar": 8}
-_SOUNDS = {"conv_dim": [32] * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2, "mask_time_length": 2}
+_SOUNDS = {"num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2, "layerdrop": 0.0}
 
 _DECODERS: dict[str, dict[str, Any]] = {
     "BloomForCausalLM": {},
@@ -76,7 +80,7 @@ _DECODERS: dict[str, dict[str, Any]] = {
 _ENCODERS: dict[str, dict[str, Any]] = {
     "AlbertModel": {},
     "BertForSequenceClassification": {},
-    "BigBirdModel": {},
+    "BigBirdModel": {"attention_type": "original_full"},
     "CanineModel": {},
     "ConvBertModel": {},
     "DebertaModel": {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]},
@@ -96,7 +100,7 @@ _ENCODERS: dict[str, dict[str, Any]] = {
 _TRANSLATORS: dict[str, dict[str, Any]] = {
     "BartForConditionalGeneration": {},
     "LEDForConditionalGeneration": {"attention_window": 4},
-    "M2M100ForConditionalGeneration": {},
+    "M2M100ForConditionalGeneration": {"encoder_layerdrop": 0.0, "decoder_layerdrop": 0.0},
     "MBartForConditionalGeneration": {},
     "MarianMTModel": {},
     "PegasusForConditionalGeneration": {},
@@ -109,7 +113,7 @@ _FOR_IMAGES: dict[str, dict[str, Any]] = {
     "DeiTForImageClassification": {},
     "DetrForObjectDetection": {},
     "Dinov2ForImageClassification": {},
-    "MobileViTForImageClassification": {"patch_size": 2},
+    "MobileViTForImageClassification": {"patch_size": 2, "initializer_range": 0.2},
     "PoolFormerForImageClassification": {},
     "RegNetForImageClassification": {"groups_width": 8},
     "ResNetForImageClassification": {},
@@ -119,16 +123,22 @@ _FOR_IMAGES: dict[str, dict[str, Any]] = {
     "ViTForImageClassification": {},
     "YolosForObjectDetection": {},
 }
-_FOR_SOUNDS: dict[str, dict[str, Any]] = {"HubertModel": _SOUNDS, "Wav2Vec2Model": _SOUNDS}
+_FOR_SOUNDS: dict[str, dict[str, Any]] = {
+    "HubertModel": {"apply_spec_augment": False, **_SOUNDS},
+    "Wav2Vec2Model": {"apply_spec_augment": False, **_SOUNDS},
+}
 _FOR_BOTH: dict[str, dict[str, Any]] = {"BlipModel": {}, "CLIPModel": {}, "SiglipModel": {}, "ViltModel": {}}
 
 MODELS = (
     *_models(_inputs(**_MASKED), _DECODERS | _ENCODERS),
     _model("FNetModel", _inputs(**_WORDS)),
     _model("GPT2LMHeadModel", _inputs(**_WORDS), "with cache", use_cache=True),
+    _model("BigBirdModel", _text(64), "sparse", block_size=2),
     *_models(_inputs(**_MASKED, **_ANSWER), _TRANSLATORS),
+    _model("M2M100ForConditionalGeneration", _inputs(**_MASKED, **_ANSWER), "with layers dropped"),
     *_models(_inputs(**_IMAGE), _FOR_IMAGES),
     *_models(_SOUND, _FOR_SOUNDS),
+    _model("Wav2Vec2Model", _SOUND, "with masks", mask_time_length=2, **_SOUNDS),
     _model("ASTModel", image("input_values", 40, 16), max_length=40, num_mel_bins=16),
     _model(
         "WhisperModel",

@@ -41,7 +41,9 @@ def shrink(config: type, **settings: Any) -> Any:
     """
     usual = vars(config())
     found = {name: value for name, value in _SMALL.items() if type(usual.get(name)) is type(value)}
-    found |= {name: [size // 4 for size in usual[name]] for name in _LISTS if isinstance(usual.get(name), (list, tuple))}
+    found |= {
+        name: [size // 4 for size in usual[name]] for name in _LISTS if isinstance(usual.get(name), (list, tuple))
+    }
     if isinstance(usual.get("depths"), (list, tuple)):
         found["depths"] = [min(depth, 2) for depth in usual["depths"]]
     parts = getattr(config, "sub_configs", {})
