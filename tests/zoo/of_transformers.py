@@ -1,4 +1,4 @@
-"""Architectures of transformers, from small configs: those that take a mask are given one of rows padded differently."""
+"""Architectures of transformers, from small configs; what takes a mask is given one of rows padded differently."""
 
 from __future__ import annotations
 

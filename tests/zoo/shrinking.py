@@ -40,12 +40,12 @@ def shrink(config: type, **settings: Any) -> Any:
         settings: what is wanted otherwise than by the rule.
     """
     usual = vars(config())
-    found = {name: value for name, value in _SMALL.items() if type(usual.get(name)) is type(value)}
+    found: dict[str, Any] = {name: value for name, value in _SMALL.items() if type(usual.get(name)) is type(value)}
     found |= {
         name: [size // 4 for size in usual[name]] for name in _LISTS if isinstance(usual.get(name), (list, tuple))
     }
     if isinstance(usual.get("depths"), (list, tuple)):
         found["depths"] = [min(depth, 2) for depth in usual["depths"]]
-    parts = getattr(config, "sub_configs", {})
-    parts = {name: part for name, part in parts.items() if name in usual and part.__name__ != "AutoConfig"}
-    return config(**found | {name: shrink(part).to_dict() for name, part in parts.items()} | settings)
+    parts = {name: usual.get(name) for name in getattr(config, "sub_configs", {})}
+    small = {name: shrink(type(part)).to_dict() for name, part in parts.items() if hasattr(part, "to_dict")}
+    return config(**found | small | settings)
