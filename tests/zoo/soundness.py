@@ -1,7 +1,7 @@
 """What becomes of inputs unlike the traced ones: right, refused by a guard, needlessly refused, or silently wrong.
 
-Texts come in other lengths, batches and paddings than those of the example, images in other sizes. What the network
-itself does not take does not count. Outputs and state count, in both modes. A refusal is needless where the same network
+Texts come in other lengths, batches and paddings than the example, images in other sizes. What a network itself
+does not take does not count. Outputs and state count, in both modes. A refusal is needless where the same network
 without its guards would have been right; "failed" is one that raises anything else, or of which there is no graph.
 """
 
@@ -47,11 +47,13 @@ def jobs(models: Iterable[Model]) -> dict[str, Callable[[], Answer]]:
         if {"input_ids", "attention_mask"} <= given.keys() and "pixel_values" not in given:
             calls: Calls = {name: functools.partial(_text, model, *row) for name, row in _TEXTS.items()}
             for how, examples in _EXAMPLES.items():
-                found[f"texts, traced {how}: {model.name}"] = functools.partial(measure, model, calls, examples)
+                for exact in (False, True):
+                    name = f"texts, traced {how}{', exact' * exact}: {model.name}"
+                    found[name] = functools.partial(measure, model, calls, examples, exact)
         elif len(given) == 1 and isinstance(image := next(iter(given.values())), Tensor) and image.dim() == 4:
             sizes = {"traced": (0, 0)} | _MORE
             calls = {name: functools.partial(_image, model, *more) for name, more in sizes.items()}
-            found[f"images: {model.name}"] = functools.partial(measure, model, calls, ("traced",))
+            found[f"images: {model.name}"] = functools.partial(measure, model, calls, ("traced",), False)
     return found
 
 
@@ -67,14 +69,21 @@ def _image(model: Model, higher: int, wider: int) -> Mapping[str, Any]:
     return {name: noise(*image.shape[:2], image.shape[2] + higher, image.shape[3] + wider)}
 
 
-def measure(model: Model, calls: Calls, examples: Iterable[str]) -> Answer:
-    """How often each outcome is that of a call, after some of them were traced."""
+def measure(model: Model, calls: Calls, examples: Iterable[str], exact: bool) -> Answer:
+    """How often each outcome is that of a call, after some of them were traced.
+
+    Args:
+        model: the network.
+        calls: what it is called on, by name.
+        examples: names of those that are traced.
+        exact: whether libraries are told the truth when they ask whether they are compiled: they then look at masks.
+    """
     torch.manual_seed(0)
     original = model.make()
     stir(original)
     state = {name: tensor.clone() for name, tensor in original.state_dict().items()}
     try:
-        graph = gn.trace(original, *(gn.example(**calls[name]()) for name in examples))
+        graph = gn.Tracer(exact=exact).trace(original, *(gn.example(**calls[name]()) for name in examples))
     except gn.GraphNASError as error:
         return {"failed": len(calls), "reason": f"{type(error).__name__}: {error}"}
     guarded, free = gn.build(graph, state), gn.build(graph, state, guards=False)
@@ -129,5 +138,7 @@ def totals(found: Mapping[str, Answer]) -> str:
         counts = {outcome: sum(answer.get(outcome, 0) for answer in answers) for outcome in OUTCOMES}
         right = sum(not any(answer.get(outcome) for outcome in OUTCOMES[1:]) for answer in answers)
         calls = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
-        lines.append(f"{kind}: {calls}, of {sum(counts.values())} calls; all right in {right} of {len(answers)} networks")
+        lines.append(
+            f"{kind}: {calls}, of {sum(counts.values())} calls; all right in {right} of {len(answers)} networks"
+        )
     return "\n".join(lines)
