@@ -319,6 +319,7 @@ class Writer:
         """Writes a loop that gathers in a list what the modules of a container return."""
         assert item.container is not None  # an item of this kind has one
         index, container = item.results[0][1], item.container[0]
+        self.variables.hold(map(term_code, item.args[1:]), step + 1)
         self.line(concat(name := self.variables.fresh(item.hint, step), " = ", term_code(item.args[0])))
         self.variables.give(index, name, self.last.get(index, step))
         element = self.variables.fresh("layer" if "layer" in container else "block", step)
@@ -331,6 +332,8 @@ class Writer:
         source = term_code(loop.first)
         first = loop.first.index if isinstance(loop.first, Local) else None
         end = step + loop.length - 1
+        constant = [term_code(arg) for place, arg in enumerate(loop.item.args) if place != loop.position]
+        self.variables.hold(constant, end + 1)
         name = self.variable(loop.result, loop.item, first, end)
         before = self._named(source)
         if before.parts != (name,):

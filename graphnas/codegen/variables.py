@@ -5,10 +5,10 @@ from __future__ import annotations
 import builtins
 import keyword
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from graphnas.codegen.code import Local
+from graphnas.codegen.code import Code, Local
 from graphnas.codegen.form import ALIAS, Form, Item
 from graphnas.codegen.literals import as_name
 from graphnas.ir.source import Target
@@ -47,6 +47,11 @@ class Variables:
         self.names[index] = name
         self.until[name] = until
         return name
+
+    def hold(self, codes: Iterable[Code], until: int) -> None:
+        """Lets the values that codes read keep their names until a step has run: each round of a loop reads them."""
+        for name in {self.names[part.index] for code in codes for part in code.locals if part.index in self.names}:
+            self.until[name] = max(self.until.get(name, -1), until)
 
     def is_free(self, name: str, step: int) -> bool:
         """Whether nobody after `step` needs what is called so."""

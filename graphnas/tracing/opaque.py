@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 import warnings
 from collections.abc import Iterator
 from types import FunctionType
@@ -145,7 +146,8 @@ def _differences(first: nn.Module, second: nn.Module, path: str) -> Iterator[str
             yield f"{path}{group.strip('_')}"
         yield from (f"{path}{name}" for name in ours if not _alike(ours[name], theirs.get(name)))
     settings, others = _settings(first), _settings(second)
-    yield from (f"{path}{name}" for name in settings | others if not _alike(settings.get(name), others.get(name)))
+    names = [name for name in settings | others if not _alike(settings.get(name), others.get(name))]
+    yield from (f"{path}{name}" for name in names if name in others or not _is_mark(type(first), name, settings[name]))
     if list(first._modules) != list(second._modules):
         yield f"{path}modules"
         return
@@ -155,6 +157,17 @@ def _differences(first: nn.Module, second: nn.Module, path: str) -> Iterator[str
             yield from _differences(part, other, f"{path}{name}.")
         elif part is not other:
             yield f"{path}{name}"
+
+
+def _is_mark(kind: type[nn.Module], name: str, value: Any) -> bool:
+    """Whether what no constructor set is a mark that others made: no file of the module's classes knows the name."""
+    if not isinstance(value, bool | int | str):
+        return False
+    try:
+        files = [inspect.getsource(sys.modules[base.__module__]) for base in kind.__mro__ if base is not object]
+    except (OSError, TypeError, KeyError):  # a class of an interpreter's prompt has no file
+        return False
+    return not any(name in file for file in files)
 
 
 def _settings(module: nn.Module) -> dict[str, Any]:

@@ -120,3 +120,37 @@ def test_only_equal_steps_become_a_loop() -> None:
     assert "place" not in source_of(Widths((4, 6, 7, 12)))
     assert "Layer(4 + place) for place in range(4)" in source_of(Widths((4, 5, 6, 7)))
     assert "place" not in source_of(Widths((7, 6, 5, 4)))
+
+
+class Moved(nn.Module):
+    """Layers that are all given what a layer returned before: its name must outlast the loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.position = nn.Linear(4, 4)
+        self.layers = nn.ModuleList(Shift() for _ in range(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Nobody needs `x` any more when the loop begins, but for what took its name."""
+        y = torch.tanh(x)
+        moved = self.position(x)
+        for layer in self.layers:
+            y = layer(y, moved)
+        return y
+
+
+class Shift(nn.Module):
+    """A layer of two arguments."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+
+    def forward(self, query: Tensor, moved: Tensor) -> Tensor:
+        """Their order counts."""
+        return torch.relu(self.linear(query)) - moved
+
+
+def test_what_every_round_is_given_keeps_its_name_through_the_loop() -> None:
+    torch.manual_seed(0)
+    assert "for layer in self.layers:" in source_of(Moved())

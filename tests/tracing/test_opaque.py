@@ -264,6 +264,15 @@ def test_a_changed_setting_is_noticed() -> None:
         trace(whole.Net(inner), rows(4))
 
 
+def test_a_mark_that_others_made_is_none_of_its_settings() -> None:
+    inner = whole.OwnBackward()
+    inner.has_been_seen_elsewhere = True  # type: ignore[assignment]
+    emit(traced(whole.Net(inner)))
+    inner.shifted = 2  # type: ignore[assignment]
+    with pytest.warns(OpaqueWarning, match="another module: shifted differs"):
+        trace(whole.Net(inner), rows(4))
+
+
 def test_graph_from_somebody_else_names_no_module_unless_allowed() -> None:
     graph = traced(whole.Net(whole.Numpy(6)))
     text = to_json(graph)

@@ -1,5 +1,8 @@
 """Compares every published network with what graphnas makes of it: `python -m tests.zoo [NAME ...]`.
 
+`--unseen SEED` compares networks that nobody looked at while the tracer was written; `--soundness` calls networks on
+inputs unlike the traced ones.
+
 What was found is kept in `runs/zoo`: the same command goes on where it ended, as long as neither graphnas nor the
 libraries changed. The exit code is 1 where something is neither equal nor known.
 """
@@ -14,45 +17,63 @@ import importlib.metadata
 import json
 import re
 from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from tests.zoo import soundness
 from tests.zoo.comparing import EQUAL, compare
 from tests.zoo.known import KNOWN
 from tests.zoo.models import MODELS
-from tests.zoo.processes import Limits, run
+from tests.zoo.processes import Answer, Job, Limits, run
+from tests.zoo.unseen import drawn
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "runs" / "zoo"
+LIMITS, LONG = Limits(), Limits(cpu_s=600, wall_s=3000)  # what is drawn is as large as it is published
 LIBRARIES = ("torchvision", "timm", "transformers")
 
 
 def main() -> None:
-    """Runs what is not known from an earlier run, and prints a line a network."""
+    """Runs what is not known from an earlier run, and prints a line for each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="only networks whose names contain one of these")
     parser.add_argument("--again", action="store_true", help="run also what is known from an earlier run")
     parser.add_argument("--workers", type=int, default=2)
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument("--unseen", type=int, metavar="SEED", help="networks that no list holds, drawn by a seed")
+    kinds.add_argument("--soundness", action="store_true", help="what becomes of inputs unlike the traced ones")
     options = parser.parse_args()
-    wanted = [model for model in MODELS if any(part in model.name for part in options.names or ("",))]
+    _load()
+    models = MODELS if options.unseen is None else drawn(options.unseen, FOLDER, options.workers)
+    wanted = [model for model in models if any(part in model.name for part in options.names or ("",))]
+    if options.soundness:
+        found = _found(soundness.jobs(wanted), _sound_line, options)
+        print(f"\n{soundness.totals(found)}")
+        raise SystemExit(1 if any(answer.get("wrong") for answer in found.values()) else 0)
+    found = _found({model.name: functools.partial(compare, model) for model in wanted}, _line, options)
+    counts = Counter(_verdict(*item) for item in found.items())
+    print(f"\n{counts[EQUAL]} equal, {counts['known']} known not to be, {counts['FAILED']} failed, of {len(wanted)}")
+    raise SystemExit(1 if counts["FAILED"] else 0)
+
+
+def _found(
+    jobs: Mapping[str, Job], line: Callable[[str, Answer], str], options: argparse.Namespace
+) -> dict[str, Answer]:
+    """The answers of all jobs, by name, each printed as a line."""
     file = FOLDER / f"{_fingerprint()}.jsonl"
-    found = {} if options.again else _read(file)
-    for model in wanted:
-        if model.name in found:
-            print(_line(model.name, found[model.name]))
-    jobs = {model.name: functools.partial(compare, model) for model in wanted if model.name not in found}
-    if jobs:
-        _load()
-    for name, answer in run(jobs, FOLDER, options.workers, Limits()):
+    known = {} if options.again else _read(file)
+    found = {name: known[name] for name in jobs if name in known}
+    for name, answer in found.items():
+        print(line(name, answer))
+    waiting = {name: job for name, job in jobs.items() if name not in found}
+    for name, answer in run(waiting, FOLDER, options.workers, LIMITS if options.unseen is None else LONG):
         with file.open("a", encoding="utf-8") as out:
             out.write(json.dumps({"name": name, **answer}) + "\n")
         found[name] = answer
-        print(_line(name, answer), flush=True)
-    counts = Counter(_verdict(model.name, found[model.name]) for model in wanted)
-    print(f"\n{counts[EQUAL]} equal, {counts['known']} known not to be, {counts['FAILED']} failed, of {len(wanted)}")
-    raise SystemExit(1 if counts["FAILED"] else 0)
+        print(line(name, answer), flush=True)
+    return found
 
 
 def _load() -> None:
@@ -69,14 +90,14 @@ def _fingerprint() -> str:
     return hashlib.sha256("\n".join([*versions, *sources]).encode()).hexdigest()[:12]
 
 
-def _read(file: Path) -> dict[str, dict[str, Any]]:
+def _read(file: Path) -> dict[str, Answer]:
     if not file.exists():
         return {}
     rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines(keepends=True) if line[-1] == "\n"]
     return {row.pop("name"): row for row in rows}
 
 
-def _verdict(name: str, answer: dict[str, Any]) -> str:
+def _verdict(name: str, answer: Answer) -> str:
     known = KNOWN.get(name)
     if known is None:
         return EQUAL if answer["outcome"] == EQUAL else "FAILED"
@@ -84,7 +105,12 @@ def _verdict(name: str, answer: dict[str, Any]) -> str:
     return "known" if expected else "FAILED"
 
 
-def _line(name: str, answer: dict[str, Any]) -> str:
+def _sound_line(name: str, answer: Answer) -> str:
+    counts = ", ".join(f"{answer[outcome]} {outcome}" for outcome in soundness.OUTCOMES if answer.get(outcome))
+    return f"{name}: {counts or answer['outcome']}" + f"\n        {answer['reason']}" * bool(answer["reason"])
+
+
+def _line(name: str, answer: Answer) -> str:
     known = KNOWN.get(name)
     verdict = _verdict(name, answer)
     text = f"{verdict:7} {name:52}"

@@ -19,7 +19,7 @@ from torch.utils import _pytree as pytree
 import graphnas as gn
 from tests.zoo.model import Model
 
-EQUAL = "equal"
+EQUAL, PLAIN = "equal", "plain"
 LARGE = 200_000_000  # parameters; what has more is compared in eval mode alone
 ROUNDING = 1e-6  # of the largest gradient of a tensor
 Answer = dict[str, Any]
@@ -41,10 +41,36 @@ def compare(model: Model) -> Answer:
     return answer
 
 
+def check(model: Model, most: int) -> Answer:
+    """Whether a network can be compared at all; nothing is traced.
+
+    Args:
+        model: the network.
+        most: parameters that it may have.
+
+    Returns:
+        The outcome "plain", or "large", "random" or "vacuous": what its outputs depend on.
+    """
+    torch.manual_seed(0)
+    network = model.make()
+    if sum(parameter.numel() for parameter in network.parameters()) > most:
+        return {"outcome": "large", "reason": ""}
+    stir(network)
+    with tempfile.NamedTemporaryFile() as state:
+        torch.save(network.state_dict(), state.name)
+        network.eval()
+        for batch in model.batches[::-1]:
+            found, *_ = result(network, model.inputs(batch), training=False)
+            if not found or not same(found, result(network, model.inputs(batch), training=False)[0]):
+                return {"outcome": "random", "reason": ""}
+        is_plain = _sensitive(model, network, Path(state.name))
+    return {"outcome": PLAIN if is_plain else "vacuous", "reason": ""}
+
+
 def _compare(model: Model, exact: bool) -> Answer:
     torch.manual_seed(0)
     original = model.make()
-    _stir(original)
+    stir(original)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         state = folder / "state.pt"  # read when it is needed: a large network leaves no room for a second copy
@@ -74,7 +100,7 @@ def _answer(model: Model, original: nn.Module, rebuilt: nn.Module, state: Path, 
     }
 
 
-def _stir(network: nn.Module) -> None:
+def stir(network: nn.Module) -> None:
     """Makes what starts as zeros, ones or a small constant matter: else half a network could be lost unseen."""
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
@@ -110,7 +136,7 @@ Difference = tuple[str, float | None]  # in words, and for gradients how far the
 
 
 def _differences(model: Model, original: nn.Module, rebuilt: nn.Module, state: Path) -> Iterator[Difference]:
-    if not _same(original.state_dict(), torch.load(state)):
+    if not same(original.state_dict(), torch.load(state)):
         yield "tracing changed the model", None
     for what in ("state_dict", "named_parameters"):
         if [*dict(getattr(original, what)())] != [*dict(getattr(rebuilt, what)())]:
@@ -136,17 +162,17 @@ def _compared(
     original: nn.Module, rebuilt: nn.Module, inputs: Mapping[str, Any], training: bool
 ) -> Iterator[Difference]:
     try:
-        expected = _run(original, inputs, training)
+        expected = result(original, inputs, training)
     except Exception as error:  # a detector in training without targets
         yield from _not_refused(rebuilt, inputs, training, error)
         return
     try:
-        given = _run(rebuilt, inputs, training)
+        given = result(rebuilt, inputs, training)
     except Exception as error:
         yield f"{type(error).__name__}: {str(error).splitlines()[0]:.200}", None
         return
     for what, first, second in zip(("outputs", "state", "gradients"), expected, given, strict=True):
-        if not _same(first, second):
+        if not same(first, second):
             text, far = _distance(first, second)
             yield f"{what} {text}", far if what == "gradients" else None
 
@@ -156,7 +182,7 @@ def _not_refused(
 ) -> Iterator[Difference]:
     """Where the original raises, what is built must raise a guard."""
     try:
-        _run(rebuilt, inputs, training)
+        result(rebuilt, inputs, training)
     except ValueError as error:
         if "traced under another condition" in str(error):
             return
@@ -168,18 +194,18 @@ def _sensitive(model: Model, network: nn.Module, state: Path) -> bool:
     network.load_state_dict(torch.load(state))
     network.eval()
     inputs = model.inputs(model.batches[0])
-    before, _, _ = _run(network, inputs, training=False)
+    before, _, _ = result(network, inputs, training=False)
     parameters = [parameter for parameter in network.parameters() if parameter.is_floating_point()]
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for parameter in parameters[: len(parameters) // 3 + 1]:
             noise = torch.randn(parameter.shape, generator=generator).to(parameter.dtype)
             parameter.add_(noise * parameter.abs().mean().clamp_min(0.01))
-    after, _, _ = _run(network, inputs, training=False)
-    return not _same(before, after)
+    after, _, _ = result(network, inputs, training=False)
+    return not same(before, after)
 
 
-def _run(network: nn.Module, inputs: Mapping[str, Any], training: bool) -> tuple[Any, Any, Any]:
+def result(network: nn.Module, inputs: Mapping[str, Any], training: bool) -> tuple[Any, Any, Any]:
     """Outputs, buffers and parameters afterwards, and in training the gradients of one number made of all outputs."""
     torch.manual_seed(1)
     network.zero_grad()
@@ -198,7 +224,7 @@ def _weighed(output: Tensor) -> Tensor:
     return (output.double().reshape(-1) * weights).sum()
 
 
-def _same(first: Any, second: Any) -> bool:
+def same(first: Any, second: Any) -> bool:
     pairs = _pairs(first, second)
     return pairs is not None and all(_equal(a, b) for a, b in pairs)
 
