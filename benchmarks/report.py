@@ -58,8 +58,15 @@ def _version(package: str) -> str:
         return "absent"
 
 
-def page(result: Mapping[str, Any], description: str) -> str:
-    """The result as Markdown."""
+def page(result: Mapping[str, Any], description: str, command: str = "") -> str:
+    """The result as Markdown.
+
+    Args:
+        result: as a report gives it.
+        description: stands above the figures.
+        command: what wrote it, unless that is the benchmark of its name.
+    """
+    command = command or f"python -m benchmarks {result['name']} --write"
     bars = result["context"]["bars"]
     figures = [
         {
@@ -73,7 +80,7 @@ def page(result: Mapping[str, Any], description: str) -> str:
     stated = {key: value for key, value in result["context"].items() if key not in ("bars", "absent")}
     parts = [
         f"# {result['name']}",
-        f"<!-- Written by `python -m benchmarks {result['name']} --write`; do not edit. -->",
+        f"<!-- Written by `{command}`; do not edit. -->",
         description.strip(),
         _table(figures),
         *(f"Absent: {reason}" for reason in result["context"]["absent"]),

@@ -22,13 +22,14 @@ from pathlib import Path
 
 import torch
 
-from tests.zoo import soundness
+from tests.zoo import pages, soundness
 from tests.zoo.comparing import EQUAL, compare
 from tests.zoo.known import KNOWN
 from tests.zoo.models import MODELS
 from tests.zoo.processes import Answer, Job, Limits, run
 from tests.zoo.unseen import drawn
 
+COMMAND = "python -m tests.zoo"
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "runs" / "zoo"
 LIMITS, LONG = Limits(), Limits(cpu_s=600, wall_s=3000)  # what is drawn is as large as it is published
@@ -41,6 +42,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="only networks whose names contain one of these")
     parser.add_argument("--again", action="store_true", help="run also what is known from an earlier run")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--write", action="store_true", help="write what was found to docs/results")
     kinds = parser.add_mutually_exclusive_group()
     kinds.add_argument("--unseen", type=int, metavar="SEED", help="networks that no list holds, drawn by a seed")
     kinds.add_argument("--soundness", action="store_true", help="what becomes of inputs unlike the traced ones")
@@ -51,8 +53,13 @@ def main() -> None:
     if options.soundness:
         found = _found(soundness.jobs(wanted), _sound_line, options)
         print(f"\n{soundness.totals(found)}")
+        if options.write:
+            pages.write("zoo_soundness", pages.sound(found), pages.SOUND, f"{COMMAND} --soundness --write", LIBRARIES)
         raise SystemExit(1 if any(answer.get("wrong") for answer in found.values()) else 0)
     found = _found({model.name: functools.partial(compare, model) for model in wanted}, _line, options)
+    if options.write:
+        name, drawn_by = ("zoo", "") if options.unseen is None else ("zoo_unseen", f" --unseen {options.unseen}")
+        pages.write(name, pages.compared(found), pages.COMPARED, f"{COMMAND}{drawn_by} --write", LIBRARIES)
     counts = Counter(_verdict(*item) for item in found.items())
     print(f"\n{counts[EQUAL]} equal, {counts['known']} known not to be, {counts['FAILED']} failed, of {len(wanted)}")
     raise SystemExit(1 if counts["FAILED"] else 0)
