@@ -47,5 +47,6 @@ def shrink(config: type, **settings: Any) -> Any:
     if isinstance(usual.get("depths"), (list, tuple)):
         found["depths"] = [min(depth, 2) for depth in usual["depths"]]
     parts = {name: usual.get(name) for name in getattr(config, "sub_configs", {})}
+    parts = {name: part for name, part in parts.items() if getattr(part, "backbone", None) is None}  # one of timm's
     small = {name: shrink(type(part)).to_dict() for name, part in parts.items() if hasattr(part, "to_dict")}
     return config(**found | small | settings)
