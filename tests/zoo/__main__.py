@@ -51,7 +51,7 @@ def main() -> None:
     if options.soundness:
         found = _found(soundness.jobs(wanted), _sound_line, options)
         print(f"\n{soundness.totals(found)}")
-        raise SystemExit(1 if any(answer.get("wrong") for answer in found.values()) else 0)
+        raise SystemExit(1 if any("wrong" in answer or "outcome" in answer for answer in found.values()) else 0)
     found = _found({model.name: functools.partial(compare, model) for model in wanted}, _line, options)
     counts = Counter(_verdict(*item) for item in found.items())
     print(f"\n{counts[EQUAL]} equal, {counts['known']} known not to be, {counts['FAILED']} failed, of {len(wanted)}")

@@ -7,6 +7,7 @@ without its guards would have been right; "failed" is one that raises anything e
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -81,7 +82,7 @@ def measure(model: Model, calls: Calls, examples: Iterable[str], exact: bool) ->
     torch.manual_seed(0)
     original = model.make()
     stir(original)
-    state = {name: tensor.clone() for name, tensor in original.state_dict().items()}
+    state = copy.deepcopy(original.state_dict())
     try:
         graph = gn.Tracer(exact=exact).trace(original, *(gn.example(**calls[name]()) for name in examples))
     except gn.GraphNASError as error:
@@ -107,7 +108,7 @@ Found = tuple[Any, Any]  # outputs and state
 
 
 def _result(network: nn.Module, state: Mapping[str, Tensor], call: Call, training: bool) -> Found | Exception:
-    network.load_state_dict({name: state[name].clone() for name in network.state_dict()})
+    network.load_state_dict(state)
     network.train(training)
     try:
         with torch.no_grad():
@@ -136,7 +137,7 @@ def totals(found: Mapping[str, Answer]) -> str:
     for kind in kinds:
         answers = [answer for name, answer in found.items() if name.partition(":")[0] == kind]
         counts = {outcome: sum(answer.get(outcome, 0) for answer in answers) for outcome in OUTCOMES}
-        right = sum(not any(answer.get(outcome) for outcome in OUTCOMES[1:]) for answer in answers)
+        right = sum({*OUTCOMES} & {*answer} == {"right"} for answer in answers)
         calls = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
         lines.append(
             f"{kind}: {calls}, of {sum(counts.values())} calls; all right in {right} of {len(answers)} networks"
