@@ -55,7 +55,7 @@ def main() -> None:
         print(f"\n{soundness.totals(found)}")
         if options.write:
             pages.write("zoo_soundness", pages.sound(found), pages.SOUND, f"{COMMAND} --soundness --write", LIBRARIES)
-        raise SystemExit(1 if any(answer.get("wrong") for answer in found.values()) else 0)
+        raise SystemExit(1 if any("wrong" in answer or "outcome" in answer for answer in found.values()) else 0)
     found = _found({model.name: functools.partial(compare, model) for model in wanted}, _line, options)
     if options.write:
         name, drawn_by = ("zoo", "") if options.unseen is None else ("zoo_unseen", f" --unseen {options.unseen}")

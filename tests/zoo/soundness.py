@@ -7,6 +7,7 @@ without its guards would have been right; "failed" is one that raises anything e
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -81,7 +82,7 @@ def measure(model: Model, calls: Calls, examples: Iterable[str], exact: bool) ->
     torch.manual_seed(0)
     original = model.make()
     stir(original)
-    state = {name: tensor.clone() for name, tensor in original.state_dict().items()}
+    state = copy.deepcopy(original.state_dict())
     try:
         graph = gn.Tracer(exact=exact).trace(original, *(gn.example(**calls[name]()) for name in examples))
     except gn.GraphNASError as error:
@@ -97,6 +98,7 @@ def measure(model: Model, calls: Calls, examples: Iterable[str], exact: bool) ->
             given = [_result(network, state, call, training) for network in (guarded, free)]
             outcome = _outcome(expected, *given)
             found[outcome] += 1
+            found["others"] += name not in examples
             if outcome != "right":
                 where = str(given[0]).rpartition("another condition: ")[2] if isinstance(given[0], Exception) else ""
                 notes.append(f"{outcome}: {name}, {'train' if training else 'eval'} {where[:120]}".strip())
@@ -107,7 +109,7 @@ Found = tuple[Any, Any]  # outputs and state
 
 
 def _result(network: nn.Module, state: Mapping[str, Tensor], call: Call, training: bool) -> Found | Exception:
-    network.load_state_dict({name: state[name].clone() for name in network.state_dict()})
+    network.load_state_dict(state)
     network.train(training)
     try:
         with torch.no_grad():
@@ -129,16 +131,22 @@ def _is_right(expected: Found, found: Found) -> bool:
     return all(same(first, second) for first, second in zip(expected, found, strict=True))
 
 
+def is_right(answer: Answer) -> bool:
+    """Whether all calls of a network are right."""
+    return {*OUTCOMES} & {*answer} == {"right"}
+
+
 def totals(found: Mapping[str, Answer]) -> str:
-    """A line for every kind: calls by outcome, and of how many networks all are right."""
+    """A line for every kind: calls by outcome, and of how many networks that take other inputs all are right."""
     lines = []
     kinds = dict.fromkeys(name.partition(":")[0] for name in found)
     for kind in kinds:
         answers = [answer for name, answer in found.items() if name.partition(":")[0] == kind]
         counts = {outcome: sum(answer.get(outcome, 0) for answer in answers) for outcome in OUTCOMES}
-        right = sum(not any(answer.get(outcome) for outcome in OUTCOMES[1:]) for answer in answers)
+        others = [answer for answer in answers if answer.get("others") or answer.get("failed")]
+        right = sum(is_right(answer) for answer in others)
         calls = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
         lines.append(
-            f"{kind}: {calls}, of {sum(counts.values())} calls; all right in {right} of {len(answers)} networks"
+            f"{kind}: {calls}, of {sum(counts.values())} calls; all right in {right} of {len(others)} networks"
         )
     return "\n".join(lines)
