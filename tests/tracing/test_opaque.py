@@ -22,6 +22,7 @@ from graphnas.codegen.report import report
 from graphnas.errors import EmitError, GraphError, OpaqueWarning, TraceError
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import Layer
+from graphnas.ir.sampling import enumerate_archs
 from graphnas.ir.specialize import specialize
 from graphnas.ir.storing import digest, from_json, to_json
 from graphnas.ir.verify import verify
@@ -247,6 +248,14 @@ def test_what_cannot_be_built_anew_is_still_part_of_the_graph(inner: Callable[[]
         emit(graph)
     swapped = mutate(graph, Skip("act"))
     assert swapped.size() == 2
+
+
+def test_children_share_the_tensors_of_a_module_kept_whole() -> None:
+    model = nn.Sequential(whole.Sharing(), nn.ReLU())
+    space = mutate(traced(model), Swap(nn.ReLU, {"silu": nn.SiLU}))
+    for arch in enumerate_archs(space):
+        child = build(specialize(space, arch), model.state_dict())
+        assert [name for name, _ in child.named_parameters()] == [name for name, _ in model.named_parameters()]
 
 
 def test_a_module_that_only_one_example_calls_stays_a_layer() -> None:
