@@ -65,6 +65,16 @@ def assignments(on_assign: Callable[[nn.Module, str, Any], None]) -> Iterator[No
 
 
 @contextlib.contextmanager
+def eager() -> Iterator[None]:
+    """What is compiled runs as it was written: what compiled code calls is not seen."""
+    if "torch._dynamo" not in sys.modules:  # nothing is compiled, and to load it takes seconds
+        yield
+        return
+    with torch.compiler.set_stance("force_eager"):
+        yield
+
+
+@contextlib.contextmanager
 def compiling(answer: bool) -> Iterator[None]:
     """Libraries that ask whether they are compiled are told yes, so that they take their branch-free path."""
     if not answer:

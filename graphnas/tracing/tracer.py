@@ -26,6 +26,7 @@ from graphnas.tracing.interface import Interface
 from graphnas.tracing.lift import Lift, Place
 from graphnas.tracing.modules import Registry
 from graphnas.tracing.opaque import keep_whole, warn
+from graphnas.tracing.patches import eager
 from graphnas.tracing.recording import made, named, paused
 from graphnas.tracing.runs import Runs
 from graphnas.tracing.table import Table
@@ -146,7 +147,7 @@ class Tracer:
     def _lifted(
         self, registry: Registry, known: Faces, reserved: set[str], place: Place
     ) -> tuple[Lift, tuple[Entry, ...]]:
-        with _TRACING, paused():
+        with _TRACING, paused(), eager():
             lift = Lift(Runs(registry, known, self.exact, self.opaque).record(), reserved, place)
             return lift, with_starts(Table(registry, lift.constants, place.path).rows(), registry, place.path)
 
