@@ -221,3 +221,28 @@ def test_an_alternative_reads_what_the_original_would(other: nn.Module) -> None:
     child = gn.build(gn.specialize(space, {"out": "other"}), model.state_dict())
     model.out = other
     assert torch.equal(child(X), model(X))
+
+
+class Averaging(nn.Module):
+    """Writes to its buffer, and to what that gives, whenever it is called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(6, 6)
+        self.register_buffer("average", torch.zeros(6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.linear(x)
+        self.average.mul_(0.9).add_(x.detach().mean(0), alpha=0.1)
+        return x - self.average
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_writes_to_what_a_write_gives_stay_when_the_buffer_is_written_to_again(count: int) -> None:
+    model, x = nn.Sequential(*[Averaging()] * count), torch.randn(3, 6)
+    network = gn.build(gn.trace(model, x), model.state_dict())
+    weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    ours, theirs = (run(item, weights, x, training=True) for item in (model, network))
+    assert same(ours.output, theirs.output)
+    assert same(ours.state, theirs.state)
+    assert same(ours.gradients, theirs.gradients)
