@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from graphnas.errors import TraceError, TraceWarning, UnrecordableError, nearest
-from graphnas.ir.effects import draws, effect, writes_state
+from graphnas.ir.effects import draws, effect, keeps_statistics, writes_state
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import Arg, Entry, Frame, Layer, Node, Ref, refs_in
@@ -217,7 +217,8 @@ def without_dead_nodes(graph: Graph) -> Graph:
     needed = {ref.name for ref in refs_in(graph.output)}
     kept: list[Node] = []
     for node in reversed(graph.nodes):
-        if node.name in needed or draws(node) or writes_state(node, graph) or effect(node, graph):
+        lasts = draws(node) or keeps_statistics(node) or writes_state(node, graph) or effect(node, graph)
+        if node.name in needed or lasts:
             needed.update(ref.name for ref in node.refs)
             needed.update(node.after)
             kept.append(node)
