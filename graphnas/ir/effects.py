@@ -13,6 +13,7 @@ from graphnas.ir.node import (
     SET_DATA,
     Call,
     Choose,
+    Frame,
     Layer,
     Node,
     Param,
@@ -132,7 +133,7 @@ def writes_state(node: Node, graph: Graph) -> bool:
 def effect(node: Node, graph: Graph) -> bool:
     """Whether a node lives for what it does: a guard or a switch, or what is unread and writes to state or draws.
 
-    Such a node lives exactly while the module call directly around it holds another live node. A write or draw that
+    Such a node lives exactly while the module call that it lives with holds another live node. A write or draw that
     somebody reads lives for its value alone, so that the unread arm of a decided choice leaves nothing behind.
     Running statistics are state as well.
     """
@@ -141,6 +142,25 @@ def effect(node: Node, graph: Graph) -> bool:
     if node.name in graph.readers or node.name in graph.output_names:
         return False
     return draws(node) or keeps_statistics(node) or writes_state(node, graph)
+
+
+def homes(graph: Graph) -> dict[str, Frame | None]:
+    """Name of each effect → the module call that it lives with; None: the root, which always lives.
+
+    That is the innermost call around it of which somebody outside reads a value: a call that is unread is an effect of
+    the call around it.
+    """
+    found = [node for node in graph.nodes if effect(node, graph)]
+    wanted: set[Frame] = set()
+    if any(node.scope for node in found):
+        for node in graph.nodes:
+            for ref in node.refs:
+                made = graph.by_name.get(ref.name)
+                if made is not None and made.scope is not node.scope:
+                    wanted.update(frame for frame in made.scope if frame not in node.scope)
+        for name in graph.output_names & graph.by_name.keys():
+            wanted.update(graph.by_name[name].scope)
+    return {node.name: next((frame for frame in reversed(node.scope) if frame in wanted), None) for node in found}
 
 
 def awaited_in(graph: Graph) -> set[str]:
