@@ -216,6 +216,10 @@ _REFUSED: tuple[tuple[Any, str, *tuple[Any, ...]], ...] = (
         *(_HOOKS, "__enter__", "what is kept for the backward pass is changed by hooks"),
         *("Leave the hooks out.", lambda context: type(context) is _HOOKS),
     ),
+    (
+        *(torch, "_nested_tensor_from_mask_left_aligned", "an encoder may put padded places aside in a nested tensor"),
+        "Build it with `enable_nested_tensor=False`, or set its `use_nested_tensor` to False.",
+    ),
     (torch, "from_numpy", "a tensor is made from a numpy array", "Compute in torch, or hold the tensor as a buffer."),
     (torch.Tensor, "set_", "a tensor is given the memory of another", "Write `tensor.copy_(other)`."),
     (torch.utils, "swap_tensors", "tensors are swapped", "Swap the variables."),

@@ -267,6 +267,14 @@ def test_a_module_that_only_one_example_calls_stays_a_layer() -> None:
     assert all(torch.equal(network(rows(batch)), model(rows(batch))) for batch in (3, 4))
 
 
+def test_an_encoder_that_puts_padding_aside_says_what_to_do() -> None:
+    layer = nn.TransformerEncoderLayer(6, 2, 12, batch_first=True)
+    given = {"src": torch.randn(2, 3, 6), "src_key_padding_mask": torch.zeros(2, 3, dtype=torch.bool)}
+    with pytest.raises(TraceError, match="enable_nested_tensor=False"):
+        Tracer(opaque="error").trace(nn.TransformerEncoder(layer, 1), **given)
+    Tracer(opaque="error").trace(nn.TransformerEncoder(layer, 1, enable_nested_tensor=False), **given)
+
+
 def test_a_changed_setting_is_noticed() -> None:
     inner = whole.Numpy(6)
     inner.drop.p = 0.5
