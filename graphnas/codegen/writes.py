@@ -107,7 +107,9 @@ class _Moves:
         aliases = self._aliases(node)
         others = self._others(node, aliases)
         if self._is_state(node):
-            return not effects.effect(node, self._graph) and any(self._wants_old(other, node) for other in others)
+            return not effects.effect(node, self._graph) and any(
+                self._wants_old(other, node, aliases) for other in others
+            )
         if node.name in self._awaited and self._is_awaited(node, aliases):
             return False
         makers = (self._graph.by_name[name] for name in self._chain(node) if name in self._graph.by_name)
@@ -162,13 +164,29 @@ class _Moves:
                 waiting += [ref.name for ref in earlier.refs]
         return False
 
-    def _wants_old(self, name: str, write: Node) -> bool:
+    def _wants_old(self, name: str, write: Node, aliases: set[str]) -> bool:
         """Whether a node that runs behind a write, and in the same architecture, reads what was there before it."""
-        if self._place[name] < self._place[write.name] or self._awaits(self._graph.by_name[name], write):
+        if self._place[name] < self._place[write.name] or not self._reads_old(name, write, aliases):
             return False
         return self._demands is None or not self._demands.exclude(
             self._demands.nodes[name], self._demands.nodes[write.name]
         )
+
+    def _reads_old(self, name: str, write: Node, aliases: set[str]) -> bool:
+        """Whether a node reads aliases of what a write overwrites, and none on the way to them is after the write."""
+        waiting, seen = [name], set[str]()
+        while waiting:
+            found = waiting.pop()
+            node = self._graph.by_name.get(found)
+            if found in seen or (node is not None and self._awaits(node, write)):
+                continue
+            seen.add(found)
+            read = [] if node is None else _read(node) if found == name else _sources(node, write.when)
+            held = [source for source in read if source in aliases]
+            if not held:
+                return True
+            waiting += held
+        return False
 
     @cached_property
     def _demands(self) -> Demands | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
 from graphnas.ir.choice import Choice
-from graphnas.ir.effects import effect
+from graphnas.ir.effects import homes
 from graphnas.ir.node import Choose, Frame, Node, Param, refs_in
 
 if TYPE_CHECKING:
@@ -30,9 +30,7 @@ class Demands:
         for node in graph.nodes:
             for name in dict.fromkeys((*(ref.name for ref in node.refs), *node.after)):
                 self._later.setdefault(name, []).append(node.name)
-        self._effects = {
-            node.name: node.scope[-1] if node.scope else None for node in graph.nodes if effect(node, graph)
-        }
+        self._effects = homes(graph)
         self.nodes: dict[str, Demand] = {}
         self.frames: dict[Frame, Demand] = {}
         self._held: dict[Frame, Demand] = {}

@@ -13,9 +13,11 @@ from graphnas.ir.node import (
     SET_DATA,
     Call,
     Choose,
+    Frame,
     Layer,
     Node,
     Param,
+    Ref,
     refs_in,
 )
 
@@ -70,6 +72,22 @@ def draws(node: Node) -> bool:
             return False
 
 
+def keeps_statistics(node: Node) -> bool:
+    """Whether a node changes running statistics, at least in training."""
+    match node.op:
+        case Layer(type=kind, config=config):
+            default = targets.STATISTICS_LAYERS.get(kind)
+            return default is not None and config.get("track_running_stats", default) is True
+        case Call(target=target):
+            place = targets.STATISTICS_CALLS.get(target)
+            if place is None:
+                return False
+            given = node.args[place] if place < len(node.args) else node.kwargs.get("running_mean")
+            return isinstance(given, Ref)
+        case _:
+            return False
+
+
 def shares_storage(node: Node) -> bool:
     """Whether a node's result may be the storage of its first argument."""
     match node.op:
@@ -113,16 +131,36 @@ def writes_state(node: Node, graph: Graph) -> bool:
 
 
 def effect(node: Node, graph: Graph) -> bool:
-    """Whether a node lives for what it does: a guard or a switch, or an unread write to state or random draw.
+    """Whether a node lives for what it does: a guard or a switch, or what is unread and writes to state or draws.
 
-    Such a node lives exactly while the module call directly around it holds another live node. A write or draw that
+    Such a node lives exactly while the module call that it lives with holds another live node. A write or draw that
     somebody reads lives for its value alone, so that the unread arm of a decided choice leaves nothing behind.
+    Running statistics are state as well.
     """
     if isinstance(node.op, Call) and node.op.target in _ALWAYS:
         return True
     if node.name in graph.readers or node.name in graph.output_names:
         return False
-    return draws(node) or writes_state(node, graph)
+    return draws(node) or keeps_statistics(node) or writes_state(node, graph)
+
+
+def homes(graph: Graph) -> dict[str, Frame | None]:
+    """Name of each effect → the module call that it lives with; None: the root, which always lives.
+
+    That is the innermost call around it of which somebody outside reads a value: a call that is unread is an effect of
+    the call around it.
+    """
+    found = [node for node in graph.nodes if effect(node, graph)]
+    wanted: set[Frame] = set()
+    if any(node.scope for node in found):
+        for node in graph.nodes:
+            for ref in node.refs:
+                made = graph.by_name.get(ref.name)
+                if made is not None and made.scope is not node.scope:
+                    wanted.update(frame for frame in made.scope if frame not in node.scope)
+        for name in graph.output_names & graph.by_name.keys():
+            wanted.update(graph.by_name[name].scope)
+    return {node.name: next((frame for frame in reversed(node.scope) if frame in wanted), None) for node in found}
 
 
 def awaited_in(graph: Graph) -> set[str]:

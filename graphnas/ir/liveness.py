@@ -2,7 +2,7 @@
 
 Everything that liveness means is reachability from the output: a node needs what it reads and what it is `after`; an
 open choice needs all of its arms, a decided one the chosen arm; and a node holds up the module calls around it, which
-hold up the effects directly in them.
+hold up the effects directly in them, and in calls in them that are unread.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from graphnas.ir.choice import Arch, Choice, Option, choices_in
-from graphnas.ir.effects import effect
+from graphnas.ir.effects import homes
 from graphnas.ir.node import Arg, Choose, Frame, Node, Param, refs_in
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Flow:
         self.needs: list[tuple[int, ...]] = []
         self.gates: dict[int, Gate] = {}
         self._labels: dict[int, tuple[str, ...]] = {}
-        effects = [node for node in graph.nodes if effect(node, graph)]
+        effects = homes(graph)
         for position, node in enumerate(graph.nodes):
             self._enter(position, node)
         self.needs += [()] * len(self._frames)
@@ -105,7 +105,7 @@ class Flow:
             self._labels[position] = tuple(choice.label for choice in node.choices)
         self.needs.append(held)
 
-    def _connect(self, graph: Graph, effects: list[Node]) -> list[int]:
+    def _connect(self, graph: Graph, effects: dict[str, Frame | None]) -> list[int]:
         """Lets module calls hold up the calls around them and their effects; returns the effects of the root."""
         offset = len(graph.nodes)
         held: dict[int, list[int]] = {}
@@ -113,11 +113,11 @@ class Flow:
         for node in graph.nodes:
             for outer, inner in zip(node.scope, node.scope[1:], strict=False):
                 held.setdefault(self._frames[inner], []).append(self._frames[outer] + offset)
-        for node in effects:
-            if node.scope:
-                held.setdefault(self._frames[node.scope[-1]], []).append(self._index[node.name])
+        for name, home in effects.items():
+            if home is None:
+                root.append(self._index[name])
             else:
-                root.append(self._index[node.name])
+                held.setdefault(self._frames[home], []).append(self._index[name])
         for frame, steps in held.items():
             self.needs[frame + offset] = tuple(dict.fromkeys(steps))
         # Until here the call with index i stood as -1 - i among the needs of nodes.

@@ -14,6 +14,7 @@ from graphnas.ir.closing import close, close_node, follow, substitute
 from graphnas.ir.counting import verdict
 from graphnas.ir.frozen import FrozenDict, remembered
 from graphnas.ir.graph import Formals, Graph
+from graphnas.ir.modules import owner
 from graphnas.ir.node import Arg, Entry, Layer, Node, Param, Ref
 
 
@@ -174,18 +175,19 @@ def _ancestors(path: str) -> Iterable[str]:
 
 def _inherit_ties(rows: list[Entry]) -> list[Entry]:
     """A tie lives while both ends do; where the owner is gone, its first alias becomes the owner."""
-    kinds = {entry.path: entry.kind for entry in rows}
+    entries = {entry.path: entry for entry in rows}
 
     def held_by_layer(path: str) -> bool:
         # The parameter `emb.weight` of a layer has no row of its own: it is there while the layer is.
-        return kinds.get(path.rpartition(".")[0]) == "layer"
+        around = owner(entries, path.rpartition(".")[0])
+        return around is not None and around.kind == "layer"
 
     heirs: dict[str, str] = {}
     result = []
     for entry in rows:
-        if entry.same_as and entry.path.rpartition(".")[0] not in kinds:
+        if entry.same_as and entry.path.rpartition(".")[0] not in entries and not held_by_layer(entry.path):
             continue
-        if entry.same_as and entry.same_as not in kinds and not held_by_layer(entry.same_as):
+        if entry.same_as and entry.same_as not in entries and not held_by_layer(entry.same_as):
             heir = heirs.setdefault(entry.same_as, entry.path)
             if heir != entry.path:
                 entry = replace(entry, same_as=heir)

@@ -423,6 +423,17 @@ MODE_LAYERS = RANDOM_LAYERS.union(
     )
 )
 
+# They keep statistics of what they are given, in training: layers → whether they do so by default, functions → the
+# place of the running mean among their arguments.
+STATISTICS_LAYERS = {
+    **dict.fromkeys(_names("torch.nn", "BatchNorm1d BatchNorm2d BatchNorm3d SyncBatchNorm"), True),
+    **dict.fromkeys(_names("torch.nn", "InstanceNorm1d InstanceNorm2d InstanceNorm3d"), False),
+}
+STATISTICS_CALLS = {
+    **dict.fromkeys(_names("torch.nn.functional", "batch_norm instance_norm"), 1),
+    **dict.fromkeys(_names("torch", "batch_norm instance_norm native_batch_norm"), 3),
+}
+
 # Their result may share memory with the first argument, or be that very tensor: views, conversions to what a tensor
 # already is, dropout that drops nothing.
 VIEWS = frozenset().union(

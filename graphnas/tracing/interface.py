@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
 from graphnas.errors import TraceError
 from graphnas.ir.node import Arg, Input, Parameter
@@ -132,9 +133,14 @@ def _tensors(value: Any, path: tuple[str | int, ...], where: str) -> Iterator[tu
         items = value.items() if isinstance(value, dict) else enumerate(value)
         for key, item in items:
             if not _holds_tensor(item):
+                remedy = (
+                    "Pack it with `enforce_sorted=False`, or in the model."
+                    if isinstance(value, PackedSequence)
+                    else "Give numbers and strings as parameters of their own, or keep them in the model."
+                )
                 raise TraceError(
                     f"the example input {path[0]!r} has {item!r:.100} beside tensors, at {(*path, key)!r}\n"
-                    f"  at {where}. Give numbers and strings as parameters of their own, or keep them in the model."
+                    f"  at {where}. {remedy}"
                 )
             yield from _tensors(item, (*path, key), where)
 

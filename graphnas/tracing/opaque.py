@@ -56,8 +56,9 @@ def keep_whole(registry: Registry, path: str, error: UnrecordableError | None = 
         error: why, and where; without one it is what the caller wants.
     """
     module = registry.named(path)
+    within = tuple(f"{name}." for name in registry.names(module))
     for inner, part in module.named_modules():
-        elsewhere = next((name for name in registry.names(part) if not f"{name}.".startswith(f"{path}.")), "")
+        elsewhere = next((name for name in registry.names(part) if not f"{name}.".startswith(within)), "")
         if inner and elsewhere and registry.names(part)[0] == f"{path}.{inner}":
             raise TraceError(
                 f"module {path!r} ({type(module).__name__}) stays one layer, but its part {inner!r} is the model's "

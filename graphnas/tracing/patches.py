@@ -65,6 +65,16 @@ def assignments(on_assign: Callable[[nn.Module, str, Any], None]) -> Iterator[No
 
 
 @contextlib.contextmanager
+def eager() -> Iterator[None]:
+    """What is compiled runs as it was written: what compiled code calls is not seen."""
+    if "torch._dynamo" not in sys.modules:  # nothing is compiled, and to load it takes seconds
+        yield
+        return
+    with torch.compiler.set_stance("force_eager"):
+        yield
+
+
+@contextlib.contextmanager
 def compiling(answer: bool) -> Iterator[None]:
     """Libraries that ask whether they are compiled are told yes, so that they take their branch-free path."""
     if not answer:
@@ -205,6 +215,10 @@ _REFUSED: tuple[tuple[Any, str, *tuple[Any, ...]], ...] = (
     (
         *(_HOOKS, "__enter__", "what is kept for the backward pass is changed by hooks"),
         *("Leave the hooks out.", lambda context: type(context) is _HOOKS),
+    ),
+    (
+        *(torch, "_nested_tensor_from_mask_left_aligned", "an encoder may put padded places aside in a nested tensor"),
+        "Build it with `enable_nested_tensor=False`, or set its `use_nested_tensor` to False.",
     ),
     (torch, "from_numpy", "a tensor is made from a numpy array", "Compute in torch, or hold the tensor as a buffer."),
     (torch.Tensor, "set_", "a tensor is given the memory of another", "Write `tensor.copy_(other)`."),

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from graphnas.errors import TraceError, TraceWarning, UnrecordableError, nearest
-from graphnas.ir.effects import draws, effect, writes_state
+from graphnas.ir.effects import draws, effect, keeps_statistics, writes_state
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import Arg, Entry, Frame, Layer, Node, Ref, refs_in
@@ -26,6 +26,7 @@ from graphnas.tracing.interface import Interface
 from graphnas.tracing.lift import Lift, Place
 from graphnas.tracing.modules import Registry
 from graphnas.tracing.opaque import keep_whole, warn
+from graphnas.tracing.patches import eager
 from graphnas.tracing.recording import made, named, paused
 from graphnas.tracing.runs import Runs
 from graphnas.tracing.table import Table
@@ -146,7 +147,7 @@ class Tracer:
     def _lifted(
         self, registry: Registry, known: Faces, reserved: set[str], place: Place
     ) -> tuple[Lift, tuple[Entry, ...]]:
-        with _TRACING, paused():
+        with _TRACING, paused(), eager():
             lift = Lift(Runs(registry, known, self.exact, self.opaque).record(), reserved, place)
             return lift, with_starts(Table(registry, lift.constants, place.path).rows(), registry, place.path)
 
@@ -216,7 +217,8 @@ def without_dead_nodes(graph: Graph) -> Graph:
     needed = {ref.name for ref in refs_in(graph.output)}
     kept: list[Node] = []
     for node in reversed(graph.nodes):
-        if node.name in needed or draws(node) or writes_state(node, graph) or effect(node, graph):
+        lasts = draws(node) or keeps_statistics(node) or writes_state(node, graph) or effect(node, graph)
+        if node.name in needed or lasts:
             needed.update(ref.name for ref in node.refs)
             needed.update(node.after)
             kept.append(node)

@@ -221,3 +221,100 @@ def test_an_alternative_reads_what_the_original_would(other: nn.Module) -> None:
     child = gn.build(gn.specialize(space, {"out": "other"}), model.state_dict())
     model.out = other
     assert torch.equal(child(X), model(X))
+
+
+class Averaging(nn.Module):
+    """Writes to its buffer, and to what that gives, whenever it is called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(6, 6)
+        self.register_buffer("average", torch.zeros(6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.linear(x)
+        self.average.mul_(0.9).add_(x.detach().mean(0), alpha=0.1)
+        return x - self.average
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_writes_to_what_a_write_gives_stay_when_the_buffer_is_written_to_again(count: int) -> None:
+    model, x = nn.Sequential(*[Averaging()] * count), torch.randn(3, 6)
+    network = gn.build(gn.trace(model, x), model.state_dict())
+    weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    ours, theirs = (run(item, weights, x, training=True) for item in (model, network))
+    assert same(ours.output, theirs.output)
+    assert same(ours.state, theirs.state)
+    assert same(ours.gradients, theirs.gradients)
+
+
+class Head(nn.Module):
+    """Does something beside the value that it gives: it draws, writes to a buffer, or keeps statistics."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+        self.linear = nn.Linear(6, 6)
+        self.drop = nn.Dropout(0.5)
+        self.norm = nn.BatchNorm1d(6)
+        self.register_buffer("total", torch.zeros(6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.linear(x)
+        match self.kind:
+            case "draws":
+                return self.drop(x)
+            case "writes":
+                self.total += x.detach().mean(0)
+                return x
+            case "norm":
+                return self.norm(x)
+        return nn.functional.batch_norm(x, self.norm.running_mean, self.norm.running_var, training=self.training)
+
+
+class Unread(nn.Module):
+    """Calls its head, and uses what that gives nowhere, or in evaluation alone."""
+
+    def __init__(self, kind: str, is_read: bool) -> None:
+        super().__init__()
+        self.is_read = is_read
+        self.head = Head(kind)
+        self.last = nn.Linear(6, 6)
+        self.act = nn.ReLU()
+        self.noise = nn.Dropout(0.3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        found = self.head(x)
+        if self.is_read and not self.training:
+            return found
+        return self.noise(self.act(self.last(x)))
+
+
+class Around(nn.Module):
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+        self.end = nn.Linear(6, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.end(self.inner(x))
+
+
+@pytest.mark.parametrize("is_read", [False, True], ids=["never read", "read in evaluation"])
+@pytest.mark.parametrize("kind", ["draws", "writes", "norm", "function"])
+def test_call_that_nobody_reads_does_what_it_does(kind: str, is_read: bool) -> None:
+    model, x = Around(Unread(kind, is_read)), torch.randn(4, 6)
+    weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    space = gn.mutate(gn.trace(model, x), gn.Swap(nn.ReLU, {"gelu": nn.GELU}), gn.Swap("inner", {"none": nn.Identity}))
+    supernet = gn.build(space, weights)
+    for arch, training in itertools.product(enumerate_archs(space), (False, True)):
+        child = gn.build(gn.specialize(space, arch), weights)
+        ours = run(child, weights, x, training=training)
+        theirs = run(supernet, weights, x, training=training, plan=arch)
+        assert same(ours.output, theirs.output)
+        assert all(same(tensor, theirs.state[name]) for name, tensor in ours.state.items())
+        assert any(name.startswith("inner.") for name in ours.state) is (arch["inner"] == "original")
+        if arch == gn.default(space):
+            original = run(model, weights, x, training=training)
+            assert same(original.output, ours.output)
+            assert same(original.state, ours.state)

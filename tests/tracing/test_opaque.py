@@ -22,6 +22,7 @@ from graphnas.codegen.report import report
 from graphnas.errors import EmitError, GraphError, OpaqueWarning, TraceError
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import Layer
+from graphnas.ir.sampling import enumerate_archs
 from graphnas.ir.specialize import specialize
 from graphnas.ir.storing import digest, from_json, to_json
 from graphnas.ir.verify import verify
@@ -40,6 +41,7 @@ MODULES: dict[str, tuple[Callable[[], nn.Module], str, str]] = {
     "several": (lambda: whole.Net(whole.Reading()), "inner.several", "numpy"),
     "writing": (lambda: whole.Net(whole.Around()), "inner", "writes to what it does not hold"),
     "tied": (whole.Tied, "inner", "numpy"),
+    "under two names": (lambda: whole.Net(nn.Sequential(*[whole.Numpy(6)] * 2)), "inner.0", "numpy"),
     "tied to an earlier one": (whole.Sharing, "inner", "numpy"),
     "layer drop": (lambda: whole.Net(nn.Sequential(whole.LayerDrop(), nn.Tanh())), "inner.0", "Python's random"),
     "plain numbers": (lambda: whole.Net(whole.Given()), "inner.choosy", "only while it is recorded"),
@@ -69,7 +71,7 @@ def test_the_rest_is_traced_and_all_is_equal(name: str, training: bool) -> None:
     assert entry.opaque is not None
     assert reason in entry.opaque.reason
     assert any(reason in str(warning.message) for warning in caught)
-    assert [row.path for row in graph.modules if row.opaque] == [path]
+    assert [row.path for row in graph.modules if row.opaque and not row.same_as] == [path]
     assert any(isinstance(node.op, Layer) and node.op.type.startswith("torch.nn.") for node in graph.nodes)
     for batch in (4, 3):
         assert_equal(model, lambda twin: _built(graph, twin), ((rows(batch),), {}), training)
@@ -249,12 +251,28 @@ def test_what_cannot_be_built_anew_is_still_part_of_the_graph(inner: Callable[[]
     assert swapped.size() == 2
 
 
+def test_children_share_the_tensors_of_a_module_kept_whole() -> None:
+    model = nn.Sequential(whole.Sharing(), nn.ReLU())
+    space = mutate(traced(model), Swap(nn.ReLU, {"silu": nn.SiLU}))
+    for arch in enumerate_archs(space):
+        child = build(specialize(space, arch), model.state_dict())
+        assert [name for name, _ in child.named_parameters()] == [name for name, _ in model.named_parameters()]
+
+
 def test_a_module_that_only_one_example_calls_stays_a_layer() -> None:
     model = whole.Sometimes().eval()
     with pytest.warns(OpaqueWarning, match="module 'inner'"):
         graph = trace(model, example(rows(3)), example(rows(4)))
     network = build(graph, model.state_dict()).eval()
     assert all(torch.equal(network(rows(batch)), model(rows(batch))) for batch in (3, 4))
+
+
+def test_an_encoder_that_puts_padding_aside_says_what_to_do() -> None:
+    layer = nn.TransformerEncoderLayer(6, 2, 12, batch_first=True)
+    given = {"src": torch.randn(2, 3, 6), "src_key_padding_mask": torch.zeros(2, 3, dtype=torch.bool)}
+    with pytest.raises(TraceError, match="enable_nested_tensor=False"):
+        Tracer(opaque="error").trace(nn.TransformerEncoder(layer, 1), **given)
+    Tracer(opaque="error").trace(nn.TransformerEncoder(layer, 1, enable_nested_tensor=False), **given)
 
 
 def test_a_changed_setting_is_noticed() -> None:

@@ -159,6 +159,12 @@ def test_result_of_a_module_that_reads_parts_and_the_whole_of_a_packed_sequence_
     assert ".batch_sizes" in source
 
 
+def test_packed_input_without_an_order_is_refused_with_what_to_do() -> None:
+    model, packed = nn.Sequential(nn.GRU(6, 4)), pack_sequence([torch.ones(3, 6), torch.ones(2, 6)])
+    with pytest.raises(gn.TraceError, match="enforce_sorted=False"):
+        gn.trace(model, packed)
+
+
 def test_original_errors_are_raised() -> None:
     model = Tagger(is_sorted=True)
     network = gn.build(gn.trace(model, *sentences(7, 5, 3)), model.state_dict())

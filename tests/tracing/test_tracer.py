@@ -9,7 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from graphnas.codegen.build import build
 from graphnas.ir.graph import Graph
+from graphnas.ir.node import Layer
 from graphnas.ir.storing import from_json, to_json
 from graphnas.ir.verify import verify
 from graphnas.tracing.fx import to_fx
@@ -128,3 +130,33 @@ def test_trace_is_reproducible(case: Any) -> None:
     args, kwargs = inputs(2)
     assert trace(model, *args, **kwargs) == graph
     assert str(trace(model, *args, **kwargs)) == str(graph)
+
+
+class Compiled(nn.Module):
+    """A part is compiled, and a method, and a layer in its place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.part = torch.compile(nn.Sequential(nn.Linear(6, 6), nn.ReLU()), backend="eager")
+        self.last = nn.Linear(6, 3)
+        self.last.compile(backend="eager")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.double(self.last(self.part(x)))
+
+    @torch.compile(backend="eager")
+    def double(self, x: Tensor) -> Tensor:
+        return x * 2
+
+
+def test_what_is_compiled_is_traced_as_it_was_written() -> None:
+    model = Compiled()
+    (args, _), (others, _) = rows(2), rows(3)
+    graph = trace(model, *args)
+    verify(graph)
+    assert [node.op.type for node in graph.nodes if isinstance(node.op, Layer)] == [
+        "torch.nn.Linear",
+        "torch.nn.ReLU",
+        "torch.nn.Linear",
+    ]
+    assert torch.equal(build(graph, model.state_dict())(*others), model(*others))
