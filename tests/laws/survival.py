@@ -23,7 +23,7 @@ def survivors(space: Graph, arch: Mapping[str, Option]) -> list[str]:
     effects = [node for node in space.nodes if _is_effect(node, space)]
     while True:
         calls = _calls((space.node(name) for name in live), arch)
-        woken = [node.name for node in effects if node.name not in live and _runs(node, calls)]
+        woken = [node.name for node in effects if node.name not in live and _runs(node, calls, space)]
         if not woken:
             return [node.name for node in space.nodes if node.name in live and not is_choice(node)]
         live |= _needed(space, arch, woken)
@@ -46,8 +46,16 @@ def _computes(node: Node, arch: Mapping[str, Option]) -> bool:
     return not isinstance(node.op, Param)
 
 
-def _runs(effect: Node, calls: set[Frame]) -> bool:
-    return not effect.scope or effect.scope[-1] in calls
+def _runs(effect: Node, calls: set[Frame], space: Graph) -> bool:
+    """Whether the innermost call around an effect runs, of those from which somebody outside reads; the root does."""
+    read = [frame for frame in effect.scope if _is_read(frame, space)]
+    return not read or read[-1] in calls
+
+
+def _is_read(frame: Frame, space: Graph) -> bool:
+    inside = {node.name for node in space.nodes if frame in node.scope}
+    outside = (node.refs for node in space.nodes if frame not in node.scope)
+    return any(ref.name in inside for refs in (*outside, refs_in(space.output)) for ref in refs)
 
 
 def _is_effect(node: Node, space: Graph) -> bool:
