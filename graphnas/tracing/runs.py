@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -19,13 +18,13 @@ from graphnas.tracing import patches, sources
 from graphnas.tracing.branches import both_modes, united
 from graphnas.tracing.caches import Outcome, frozen, is_cache, other_values, same
 from graphnas.tracing.conversions import Conversions, FoundError
-from graphnas.tracing.examples import Faces, numbered
+from graphnas.tracing.examples import Faces, keep_apart, numbered
 from graphnas.tracing.interface import Interface
-from graphnas.tracing.meanings import looks_at_objects
+from graphnas.tracing.meanings import identifies_dtypes, looks_at_objects
 from graphnas.tracing.memory import Kept, difference, kept
 from graphnas.tracing.modules import Registry
 from graphnas.tracing.opaque import keep_whole, warn
-from graphnas.tracing.record import Record, Step, Value
+from graphnas.tracing.record import Record, Step
 from graphnas.tracing.recorder import Recorder
 from graphnas.tracing.repeats import DemandError, Repeats
 from graphnas.tracing.snapshot import Snapshot
@@ -55,6 +54,8 @@ class Runs:
         if self._looking:
             self._repeats.forbid()
         self._conversions = Conversions()
+        if self._looking or any(identifies_dtypes(kind) for kind in kinds):  # type: ignore[arg-type]
+            self._conversions.forbid_dtypes()
         self._begun = False
         self._result: Any = None  # of the run that was recorded last
         self._given: Any = None  # by a run that nobody has recorded
@@ -137,7 +138,7 @@ class Runs:
             self._check_memory(found, record, face)
         if self._looking:
             self._check_result(face, training, result)
-            _keep_apart(record, self._looking)
+            keep_apart(record, self._looking)
         record.release()
         return record
 
@@ -339,12 +340,3 @@ class Runs:
 def _place(error: TraceError) -> str:
     """The user's line that an error names."""
     return str(error).partition("\n  at ")[2].partition(",")[0].partition(". ")[0]
-
-
-def _keep_apart(record: Record, where: str) -> None:
-    """The inputs of a model that asks whether two tensors are one are not, as they were not when it was traced."""
-    steps: list[Step] = []
-    for pair in itertools.combinations(record.inputs, 2):
-        step = Step(Call("operator.is_not"), pair, {}, "differ", 0)
-        steps += [step, Step(Call(GUARD), (Apply("bool", (Value(True, step),)), where), {}, "guard", 0)]
-    record.root.items[:0] = steps
