@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from graphnas.ir.choice import Apply
+from graphnas.ir.choice import FUNCTIONS, Apply
 from graphnas.ir.node import FACTS, Arg, Call, Constant
 from graphnas.tracing import patches
 from graphnas.tracing.names import constant_name
@@ -38,12 +38,18 @@ class Dtype(Followed):
         return Constant(constant_name(self.value))
 
     def __eq__(self, other: object) -> bool:
+        return self._compared("==", other)  # type: ignore[no-any-return]
+
+    def __ne__(self, other: object) -> bool:
+        return self._compared("!=", other)  # type: ignore[no-any-return]
+
+    def _compared(self, name: str, other: object) -> Any:
         if not isinstance(other, torch.dtype):
             return NotImplemented
-        outcome: bool = self.value == plain(other)
+        outcome: bool = FUNCTIONS[name](self.value, plain(other))
         ours, theirs = _claimed(self), _claimed(other)
         if self.listener.listening and ours != theirs:
-            self.listener.guard(Apply("==", (ours, theirs)), outcome)
+            self.listener.guard(Apply(name, (ours, theirs)), outcome)
         return outcome
 
     def __hash__(self) -> int:

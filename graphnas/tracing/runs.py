@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -14,7 +13,7 @@ from torch import nn
 from graphnas.errors import GraphNASError, TraceError, TraceWarning, UnrecordableError
 from graphnas.ir.choice import TRAINING, Apply
 from graphnas.ir.node import GUARD, Call
-from graphnas.tracing import patches, sources
+from graphnas.tracing import casting, patches
 from graphnas.tracing.branches import both_modes, united
 from graphnas.tracing.caches import Outcome, frozen, is_cache, other_values, same
 from graphnas.tracing.conversions import Conversions, FoundError
@@ -26,6 +25,7 @@ from graphnas.tracing.modules import Registry
 from graphnas.tracing.opaque import keep_whole, warn
 from graphnas.tracing.record import Record, Step
 from graphnas.tracing.recorder import Recorder
+from graphnas.tracing.refusals import failure
 from graphnas.tracing.repeats import DemandError, Repeats
 from graphnas.tracing.snapshot import Snapshot
 from graphnas.tracing.surroundings import Surroundings
@@ -56,6 +56,8 @@ class Runs:
         self._conversions = Conversions()
         if self._looking or any(identifies_dtypes(kind) for kind in kinds):  # type: ignore[arg-type]
             self._conversions.forbid_dtypes()
+        self._cast = False  # whether one has been
+        self._casting = True  # whether runs under autocast are made
         self._begun = False
         self._result: Any = None  # of the run that was recorded last
         self._given: Any = None  # by a run that nobody has recorded
@@ -72,7 +74,7 @@ class Runs:
         record: Record | None = None
         while record is None:
             try:
-                record = self._both_modes()
+                record = self._record()
             except UnrecordableError as error:
                 self._restore()
                 if self._opaque == "error":
@@ -84,6 +86,17 @@ class Runs:
             if not any(path.startswith(f"{around}.") for around in found):
                 warn(self._registry, path, cause)
         return record
+
+    def _record(self) -> Record:
+        """The runs as one record; if those under autocast do not fit with the others, these alone."""
+        try:
+            return self._both_modes()
+        except TraceError:
+            if not self._cast:
+                raise
+        self._casting = self._cast = False
+        self._restore()
+        return self._both_modes()
 
     def _both_modes(self) -> Record:
         self._registry.check_modes()
@@ -114,8 +127,23 @@ class Runs:
                 self._restore()
             self._begun = True
             with numbered(number, len(self._faces.each)):
-                records.append(self._faces.telling(self._run(face, training), face))
+                records += self._castings(face, training)
         return records
+
+    def _castings(self, face: Interface, training: bool) -> list[Record]:
+        """A run, and where autocast may decide anything one under it."""
+        plain = self._faces.telling(self._run(face, training), face)
+        kind = casting.device(value.content for value in plain.inputs)
+        if not self._casting or not kind or not casting.matters(plain, kind):
+            return [plain]
+        self._restore()
+        try:
+            with torch.autocast(kind):
+                cast = self._faces.telling(self._run(face, training), face)
+        except TraceError:
+            return [plain]  # the guards of which refuse autocast
+        self._cast = True
+        return casting.together(plain, cast, kind)
 
     def _keep_whole(self, error: UnrecordableError) -> str:
         """What has raised becomes one layer of the graph; returns its path."""
@@ -257,7 +285,7 @@ class Runs:
         except GraphNASError:
             raise
         except Exception as error:
-            raise recorder.refusals.first or self._failure(recorder, error, training, face) from error
+            raise recorder.refusals.first or failure(recorder, error, face, self._runs(face, training)) from error
         finally:
             recorder.finished = True
         for generator in self._draws():
@@ -314,27 +342,6 @@ class Runs:
         except Exception:  # what it raises is told already: the run that was recorded has raised
             return False
         return True
-
-    def _failure(self, recorder: Recorder, error: Exception, training: bool, face: Interface) -> TraceError:
-        """The error of a model that raised: which module, where in the user's code, and what it was given."""
-        places = [
-            f"{sources.short_file(frame.f_code.co_filename)}:{line}"
-            for frame, line in traceback.walk_tb(error.__traceback__)
-            if sources.caller(frame) is frame
-        ]
-        given = ", ".join(f"{item.name}: {item.dtype.removeprefix('torch.')}{list(item.shape)}" for item in face.inputs)
-        text = str(error).strip().splitlines()
-        message = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
-        path, kind = recorder.failed
-        module = f"module {path!r} ({kind})" if path else f"the model {self._registry.name}"
-        if self._runs(face, training):
-            what = f"{module} raises {message}, but only while it is recorded"
-            where = places[-1] if places else "a place outside the sources"
-            return UnrecordableError(f"{what}\n  at {where}. Keep it whole: Tracer(leaf=...).", path, what, where)
-        return TraceError(
-            f"{module} raised {message}\n  at {places[-1] if places else 'a place outside the sources'}. "
-            f"The example inputs were ({given}); check their shapes and dtypes by calling the model on them."
-        )
 
 
 def _place(error: TraceError) -> str:

@@ -77,7 +77,6 @@ ASKED: dict[str, tuple[Callable[[Tensor], Tensor], Tensor, Callable[[], Abstract
     "gradient wanted": (lambda x: x * 2 if x.requires_grad else x * 3, WANTING, nullcontext),
     "leaf": (lambda x: x * 2 if (x * 1).is_leaf else x * 3, WANTING, nullcontext),
     "grad mode": (lambda x: x * 2 if torch.is_grad_enabled() else x * 3, X, torch.no_grad),
-    "autocast": (lambda x: x * 2 if torch.is_autocast_enabled("cpu") else x * 3, X, casting),
     "inference": (lambda x: x * 2 if torch.is_inference_mode_enabled() else x * 3, X, torch.inference_mode),
 }
 
