@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,12 +12,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import graphnas as gn
+from tests.models.gpt import gpt_small
+from tests.models.resnet import resnet18
 from tests.models.text import TextEncoder, texts
+from tests.models.unet import UNet
 from tests.outside.cases import CASES
 from tests.tracing.comparison import same
 
 X = torch.arange(8.0).view(2, 4) / 3
 MASK = torch.tensor([True, False, True, False])
+IMAGE = torch.rand(1, 3, 32, 32)
 
 
 def blank(length: int, dtype: torch.dtype) -> Tensor:
@@ -96,3 +100,43 @@ def test_source_reads_dtypes_where_the_original_does() -> None:
     assert source.count("torch.float32") == 2
     assert "torch.finfo(x.dtype).eps" in source
     assert "torch.result_type(x, mask)" in source
+
+
+@pytest.mark.parametrize("number", range(len(list(given()))))
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_model_in_another_dtype_is_traced_as_such(number: int, dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    model, examples = list(given())[number]
+    model, examples = model.to(dtype), cast(examples, dtype)
+    child = gn.build(gn.trace(model, *(gn.example(**example) for example in examples)), model.state_dict())
+    assert {tensor.dtype for tensor in child.parameters()} == {dtype}
+    for training in (False, True):
+        for example in examples:
+            outputs = []
+            for network in (model, child):
+                torch.manual_seed(0)
+                outputs.append(network.train(training)(**copy.deepcopy(example)))
+            assert same(*outputs)
+
+
+NETWORKS = (gpt_small, torch.ones(2, 7, dtype=torch.long)), (resnet18, torch.rand(2, 3, 32, 32)), (UNet, IMAGE)
+
+
+@pytest.mark.parametrize(("make", "x"), NETWORKS)
+def test_graph_of_a_model_without_data_is_that_of_the_model(make: Callable[[], nn.Module], x: Tensor) -> None:
+    with torch.device("meta"):
+        model = make()
+    graph = gn.trace(model, x.to("meta"))
+    other = make()
+    assert graph == gn.trace(other, x)
+    assert same(gn.build(graph, other.state_dict()).eval()(x), other.eval()(x))
+
+
+def test_value_that_a_model_without_data_lacks_is_refused() -> None:
+    model = nn.Sequential(nn.Linear(4, 4)).to("meta")
+    graph = gn.trace(model, X.to("meta"))
+    with pytest.raises(gn.EmitError, match=r"weights for '0.weight': it is on the meta device and has no data"):
+        gn.build(graph, model.state_dict())
+    model.register_buffer("fixed", X.to("meta"), persistent=False)
+    with pytest.raises(gn.TraceError, match="fixed is a tensor on meta"):
+        gn.trace(model, X.to("meta"))
