@@ -74,7 +74,7 @@ def inherit(network: nn.Module, weights: Mapping[str, Tensor], started: Collecti
         started: paths of tensors that have a start where the weights do not have them.
 
     Raises:
-        EmitError: part of a layer's tensors is missing, or one cannot be cut to its shape.
+        EmitError: part of a layer's tensors is missing, or one cannot be cut to its shape, or has no data.
     """
     with torch.no_grad():
         for name, tensor in network.state_dict(keep_vars=True).items():
@@ -105,6 +105,8 @@ def _check_prefix(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
 
 def _copy(source: Tensor, target: Tensor) -> None:
     """Cuts a larger tensor to a narrower network's; in a supernet's larger one it takes the part that a child would."""
+    if source.is_meta:
+        raise EmitError("it is on the meta device and has no data\n  at weights=. Load the weights first, or give none")
     wider = source.dim() == target.dim() and all(have <= want for have, want in zip(source.shape, target.shape))
     if wider:
         slice_like(target, tuple(source.shape)).copy_(source)

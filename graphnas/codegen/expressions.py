@@ -160,6 +160,8 @@ def _function(item: Item) -> Code:
     if target in MERGES.values():
         return _merge(target, item)
     name = target.rpartition(".")[2]
+    if target in ATTRIBUTES and item.args:
+        return concat(bracketed(term_code(item.args[0]), ATOM), f".{identifier(name, f'what {item.where} reads')}")
     if target.startswith(METHOD):
         return _method(item, name)
     arguments = _arguments(item, name)
@@ -181,8 +183,6 @@ def _method(item: Item, name: str) -> Code:
     identifier(name, f"the method that {item.where} calls")
     if not item.args:
         raise EmitError(f"{item.where} calls the method {name!r} on nothing")
-    if item.target in ATTRIBUTES:
-        return concat(bracketed(term_code(item.args[0]), ATOM), f".{name}")
     if name == "__getitem__" and len(item.args) == 2:
         return concat(bracketed(term_code(item.args[0]), ATOM), "[", subscript(item.args[1]), "]")
     arguments = _arguments(item, name)

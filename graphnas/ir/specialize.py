@@ -150,7 +150,9 @@ def _modules(graph: Graph, kept: list[Node], arch: Arch) -> tuple[Entry, ...]:
     """
     used, called = _uses(kept)
     before = _all_uses(graph)
-    gone, dead = before.used - used, before.called - called
+    # The weight of a layer that nobody calls may still be read, if only for its dtype.
+    read = {path.rpartition(".")[0] for path in used}
+    gone, dead = before.used - used - read, before.called - called
 
     holders = {path for user in (*used, *called) for path in _ancestors(user)} if dead else used | called
 

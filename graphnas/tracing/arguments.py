@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import PackedSequence
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.node import Arg, Constant, Device, List, Slice
 from graphnas.tracing.names import constant_name
-from graphnas.tracing.sizes import SymbolicFloat, SymbolicInt, expression, plain
+from graphnas.tracing.sizes import Followed, expression, plain
 
 _PLAIN = frozenset((type(None), bool, int, float, complex, str, type(Ellipsis)))
 _DTYPES = {int: torch.int64, float: torch.float64, bool: torch.bool}
@@ -44,7 +44,7 @@ def argument(value: Any, read: Callable[[Any], Arg], output: bool = False) -> Ar
         return value
     if isinstance(value, Tensor) or kind is torch.device or kind is PackedSequence:
         return read(value)
-    if kind is SymbolicInt or kind is SymbolicFloat:
+    if issubclass(kind, Followed):
         return expression(value)
     if isinstance(value, tuple):
         return tuple([argument(item, read, output) for item in value])

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from graphnas.errors import TraceError
 from graphnas.ir.choice import TRAINING, Apply, Expr
-from graphnas.ir.node import GUARD, SET_DATA, Arg, Call
+from graphnas.ir.node import GUARD, SET_DATA, Arg, Call, Constant
 from graphnas.ir.source import Source
 from graphnas.tracing.alignment import Item
 from graphnas.tracing.merging import Path, merge, same_tensor
@@ -84,12 +84,12 @@ def _fork(ours: Sequence[Item], theirs: Sequence[Item]) -> Path | None:
             inner = _fork(mine.items, other.items)
             if inner is not None:
                 return (place, *inner)
-        elif not (isinstance(mine, Step) and isinstance(other, Step) and _is_equal(mine, other)):
+        elif not (isinstance(mine, Step) and isinstance(other, Step) and is_equal(mine, other)):
             return (place,)
     return None
 
 
-def _is_equal(mine: Step, other: Step) -> bool:
+def is_equal(mine: Step, other: Step) -> bool:
     """Whether two steps do the same; as text, 1, 1.0 and True differ."""
     ours, theirs = identified(mine), identified(other)
     if ours != theirs or repr(ours) != repr(theirs):
@@ -141,12 +141,16 @@ def _check_sizes(claim: Expr, records: Sequence[Record], guard: Step) -> None:
 
 
 def _check_outputs(first: Record, others: Sequence[Record]) -> None:
-    returned = _claiming(first.output)
-    if not all(_is_equal(returned, _claiming(other.output)) for other in others):
+    if not all(returns_equal(first, other) for other in others):
         raise TraceError(
             f"two examples do the same in {first.root.type}.forward, but return differing values\n"
             "  at its return. A graph only holds what its inputs decide: trace the two apart."
         )
+
+
+def returns_equal(first: Record, other: Record) -> bool:
+    """Whether two runs return the same."""
+    return is_equal(_claiming(first.output), _claiming(other.output))
 
 
 def _is_guard(item: Item | None) -> bool:
@@ -175,7 +179,9 @@ def _exclude(ours: Arg, theirs: Arg) -> bool:
     if _negated(ours) == theirs:
         return True
     match ours, theirs:
-        case Apply(fn="==", args=(mine, int() | float() | str() as value)), Apply(fn="==", args=(other, rival)):
+        case Apply(fn="==", args=(mine, int() | float() | str() | Constant() as value)), Apply(
+            fn="==", args=(other, rival)
+        ):
             return bool(mine == other and not isinstance(rival, Expr) and value != rival)
     return False
 

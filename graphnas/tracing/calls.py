@@ -27,9 +27,9 @@ _MethodWrapper = type(torch._C.TensorBase.__dict__["shape"].__get__)
 
 # Facts about a tensor that are the same at every size: constants of the graph.
 _CONSTANT_METHODS = frozenset((
-    "element_size", "get_device", "is_signed", "__hash__", "is_inference", "is_conj", "is_neg", "is_pinned",
-    "is_set_to", "has_names", "is_shared", "__dir__", "retain_grad", "_is_view", "is_tensor", "is_storage", "can_cast",
-    "promote_types", "result_type", "finfo", "iinfo", "get_default_dtype", "get_default_device", "has_torch_function",
+    "element_size", "get_device", "__hash__", "is_inference", "is_conj", "is_neg", "is_pinned",
+    "is_set_to", "has_names", "is_shared", "__dir__", "retain_grad", "_is_view", "is_tensor", "is_storage", "finfo",
+    "iinfo", "get_default_dtype", "get_default_device", "has_torch_function",
     "is_anomaly_enabled", "_has_compatible_shallow_copy_type", "device",
 ))  # fmt: skip
 _TEXTS = ("__repr__", "__str__", "__format__")
@@ -183,7 +183,7 @@ def _attribute(recorder: Recorder, wrapper: Any, args: tuple[Any, ...], frame: F
         return recorder.sizes(args[0], result)
     if name == "ndim":
         return _rank(recorder, args[0], frame)
-    facts.attribute(recorder, args[0], name, result, frame)
+    result = facts.attribute(recorder, args[0], name, result, frame)
     if f"torch.Tensor.{name}" in ATTRIBUTES and isinstance(result, Tensor | torch.device):
         return recorder.bind(result, _step(recorder, f"torch.Tensor.{name}", args, {}, frame))
     return result

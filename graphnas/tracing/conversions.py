@@ -35,16 +35,28 @@ class Conversions:
 
     def __init__(self) -> None:
         self.allowed = True
+        self.dtypes = True  # whether they are followed
+        self._met = False  # a dtype, that is
         self._found: dict[int, tuple[dict[str, Any], dict[str, None]]] = {}  # globals, and names in them
 
     @property
     def used(self) -> bool:
-        """Whether any conversion is ours."""
-        return bool(self._found)
+        """Whether any conversion is ours, or a dtype is followed."""
+        return bool(self._found) or self._met
 
     def forbid(self) -> None:
-        """From here on all numbers become plain where Python makes them so."""
+        """From here on all numbers become plain where Python makes them so, and all dtypes where they are read."""
         self.allowed, self._found = False, {}
+        self.forbid_dtypes()
+
+    def forbid_dtypes(self) -> None:
+        """From here on all dtypes become plain where they are read."""
+        self.dtypes = self._met = False
+
+    def meet(self, identified: bool) -> bool:
+        """Whether a dtype that is read is to be followed; one that is compared by `is` cannot be."""
+        self._met = self._met or self.dtypes
+        return self.dtypes and not identified
 
     def come_across(self, name: str, frame: FrameType) -> None:
         """Python is about to make a plain number of a tensor or of one that is followed.
@@ -75,13 +87,14 @@ class Conversions:
 
     @contextlib.contextmanager
     def suspended(self) -> Iterator[None]:
-        """All numbers become plain where Python makes them so."""
+        """All numbers become plain where Python makes them so, and all dtypes."""
         found, self._found = self._found, {}
+        dtypes, self.dtypes = self.dtypes, False
         try:
             with self.settled():
                 yield
         finally:
-            self._found = found
+            self._found, self.dtypes = found, dtypes
 
     @contextlib.contextmanager
     def replaced(self, recorder: Recorder) -> Iterator[None]:

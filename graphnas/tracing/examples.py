@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -188,6 +189,15 @@ def _plain(face: Interface, name: str) -> Arg:
 
 def _signed(claim: Expr, holds: bool) -> Expr:
     return claim if holds else Apply("not", (claim,))
+
+
+def keep_apart(record: Record, where: str) -> None:
+    """The inputs of a model that asks whether two tensors are one are not, as they were not when it was traced."""
+    steps: list[Step] = []
+    for pair in itertools.combinations(record.inputs, 2):
+        step = Step(Call("operator.is_not"), pair, {}, "differ", 0)
+        steps += [step, Step(Call(GUARD), (Apply("bool", (Value(True, step),)), where), {}, "guard", 0)]
+    record.root.items[:0] = steps
 
 
 # ---------------------------------------------------------------- what examples must have in common

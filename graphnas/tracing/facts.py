@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from graphnas.ir.choice import Apply
-from graphnas.ir.node import Call, Constant
+from graphnas.ir.node import Call
 from graphnas.tracing import sources
-from graphnas.tracing.meanings import is_compared
+from graphnas.tracing.dtypes import Dtype
+from graphnas.tracing.meanings import is_identified
 from graphnas.tracing.record import Value
 
 if TYPE_CHECKING:
     from graphnas.tracing.recorder import Recorder
 
 # Functions and attributes that answer yes or no, otherwise for another dtype, device, or mode of torch.
-FUNCTIONS = ("is_floating_point", "is_complex")
+FUNCTIONS = ("is_floating_point", "is_complex", "is_signed", "can_cast")
 ATTRIBUTES = frozenset(("requires_grad", "is_leaf", "is_cuda", "is_cpu"))
 
 
@@ -38,18 +39,25 @@ def ask(
     return outcome
 
 
-def attribute(recorder: Recorder, tensor: torch.Tensor, name: str, result: Any, frame: FrameType) -> None:
-    """An attribute is read: guarded if it is yes or no, or a dtype that is compared.
-
-    A dtype that is handed on, as in `other.to(x.dtype)`, is a constant of the graph.
-    """
-    if sources.is_torch(frame.f_code):
-        return
-    if name in ATTRIBUTES:
+def attribute(recorder: Recorder, tensor: torch.Tensor, name: str, result: Any, frame: FrameType) -> Any:
+    """An attribute is read: guarded if it is yes or no; a dtype is followed to where it decides, or is handed on."""
+    if name == "dtype":
+        return _dtype(recorder, tensor, result, frame)
+    if name in ATTRIBUTES and not sources.is_torch(frame.f_code):
         claim = Apply("bool", (_read(recorder, tensor, name, result, frame),))
         recorder.guard(claim, result)
-    elif name == "dtype" and is_compared(frame):
-        recorder.guard(Apply("==", (_read(recorder, tensor, name, result, frame), Constant(str(result)))), True)
+    return result
+
+
+def _dtype(recorder: Recorder, tensor: torch.Tensor, result: torch.dtype, frame: FrameType) -> Any:
+    if sources.is_ours(frame.f_code) or recorder.read(tensor).origin == "constant":
+        return result  # nothing gives a constant another
+    step = recorder.step(Call("torch.Tensor.dtype"), (recorder.read(tensor),), {}, "dtype", frame)
+    dtype = Dtype(result, Value(result, step), recorder)
+    if recorder.conversions.meet(is_identified(frame)):
+        return dtype
+    recorder.guard(Apply("==", (dtype.expr, dtype.told())), True)
+    return result
 
 
 def _read(recorder: Recorder, tensor: torch.Tensor, name: str, result: Any, frame: FrameType) -> Value:

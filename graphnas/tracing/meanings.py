@@ -10,14 +10,15 @@ import linecache
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from types import CodeType, FrameType, FunctionType
+from types import CodeType, FrameType, FunctionType, ModuleType
+
+import torch
 
 from graphnas.tracing.sources import Place, caller, is_torch, place, running, short_file
 
 _LOGGING = str(Path(logging.__file__).parent)
 _TELLING = frozenset(("_assert", "print", "warn", "write", "log", "logger", "logging", "warnings"))
 _IS = dis.opmap["IS_OP"]
-_OF_DTYPES = ("is_floating_point", "is_complex", "is_signed", "itemsize")
 
 
 def is_message(frame: FrameType | None) -> bool:
@@ -33,10 +34,11 @@ def is_message(frame: FrameType | None) -> bool:
     return any(_inside(at, told) for told in _messages(user.f_code))
 
 
-def is_compared(frame: FrameType | None) -> bool:
-    """Whether the attribute that is read, or the name that it gets, is compared, looked into, or a key."""
+def is_identified(frame: FrameType | None) -> bool:
+    """Whether the attribute that is read, or the name that it gets, is compared by `is`."""
     user = caller(frame)
-    return user is not None and running(user) in _comparisons(user.f_code)
+    found = _identities(user.f_code) if user is not None else frozenset()
+    return bool(found) and user is not None and running(user) in found
 
 
 @functools.cache
@@ -60,18 +62,12 @@ def _messages(code: CodeType) -> tuple[Place, ...]:
 
 
 @functools.cache
-def _comparisons(code: CodeType) -> frozenset[Place]:
-    """Where something is read by which something is decided."""
+def _identities(code: CodeType) -> frozenset[Place]:
+    """Where something is read that is compared by `is`."""
+    if _IS not in code.co_code[::2]:
+        return frozenset()
     tree = _read(code)
-    read: list[ast.expr] = []
-    for node in tree.nodes:
-        match node:
-            case ast.Compare(left=left, comparators=others):
-                read += [left, *others]
-            case ast.Match(subject=side) | ast.Subscript(slice=side):
-                read.append(side)
-            case ast.Attribute(value=side, attr=name) if name in _OF_DTYPES:
-                read.append(side)
+    read = [side for sides in _compared(tree) for side in sides]
     names = {side.id for side in read if isinstance(side, ast.Name)}
     read += [value for name, value in _assigned(tree) if name in names]
     return frozenset(place(side, tree.offset) for side in read)
@@ -144,22 +140,52 @@ def looks_at_objects(kind: type) -> str:
 
     That is whether two things are one, and what exactly the type of a number is.
     """
-    waiting, seen = [inspect.getattr_static(kind, "forward", None)], set[CodeType]()
+    lines = ((code, _object_line(code)) for code in _codes(kind))
+    return next((f"{short_file(code.co_filename)}:{line}" for code, line in lines if line), "")
+
+
+@functools.cache
+def identifies_dtypes(kind: type) -> bool:
+    """Whether the code of a module compares dtypes by `is`."""
+    return any(map(_has_dtypes, _codes(kind)))
+
+
+@functools.cache
+def _codes(kind: type) -> tuple[CodeType, ...]:
+    """The code of a module's `forward` and of what it calls, as far as names tell."""
+    waiting, seen = [inspect.getattr_static(kind, "forward", None)], dict[CodeType, None]()
     while waiting:
         made = waiting.pop()
         function = inspect.unwrap(made) if isinstance(made, FunctionType) else None
         if not isinstance(function, FunctionType) or function.__code__ in seen or is_torch(function.__code__):
             continue
         code = function.__code__
-        seen.add(code)
-        line = _object_line(code)
-        if line:
-            return f"{short_file(code.co_filename)}:{line}"
+        seen[code] = None
         for name in code.co_names:
-            waiting += (inspect.getattr_static(kind, name, None), function.__globals__.get(name))
+            held = function.__globals__.get(name)
+            waiting += (inspect.getattr_static(kind, name, None), held)
+            if isinstance(held, ModuleType):
+                waiting += [vars(held).get(other) for other in code.co_names]
         if function.__closure__:
             waiting += inspect.getclosurevars(function).nonlocals.values()
-    return ""
+    return tuple(seen)
+
+
+@functools.cache
+def _has_dtypes(code: CodeType) -> bool:
+    """Whether a dtype of torch, or what is called `dtype`, is compared by `is`."""
+    if _IS not in code.co_code[::2]:
+        return False
+    sides = (side for compared in _compared(_read(code)) for side in compared)
+    named = (side.attr for side in sides if isinstance(side, ast.Attribute))
+    return any(name == "dtype" or isinstance(getattr(torch, name, None), torch.dtype) for name in named)
+
+
+def _compared(tree: _Tree) -> Iterator[tuple[ast.expr, ...]]:
+    """What is compared by `is` with anything but None."""
+    for node in tree.nodes:
+        if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Is | ast.IsNot):
+            yield (node.left, *node.comparators)
 
 
 @functools.cache

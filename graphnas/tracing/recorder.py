@@ -30,6 +30,7 @@ from graphnas.tracing.arguments import NotAnArgumentError, argument
 from graphnas.tracing.assignments import Assignments
 from graphnas.tracing.caches import frozen
 from graphnas.tracing.conversions import Conversions
+from graphnas.tracing.dtypes import Dtype, limits
 from graphnas.tracing.identity import fresh, storage
 from graphnas.tracing.meanings import is_message
 from graphnas.tracing.modules import Registry
@@ -119,6 +120,7 @@ class Recorder:
             stack.enter_context(patches.replaced(nn.Module, "training", patches.mode_property(self._mode_read)))
             stack.enter_context(patches.assignments(self.assignments.see))
             stack.enter_context(patches.numbers(self.number))
+            stack.enter_context(limits(self))
             stack.enter_context(patches.questions(self._asked))
             stack.enter_context(patches.autocasts(self.regions, lambda: self.listening))
             stack.enter_context(patches.compiling(not self.exact))
@@ -254,6 +256,8 @@ class Recorder:
             self.guard(Apply("bool", (Value(result, step, item),)), result)  # Python decides by it, or keeps it
         if kind is torch.device:
             self.new(result, step, item)  # every time it is read it is another object
+        if kind is torch.dtype:
+            return Dtype(result, Value(result, step, item), self)
         return result
 
     # ------------------------------------------------------------ steps

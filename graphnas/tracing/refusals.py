@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import traceback
+from typing import TYPE_CHECKING
+
 from graphnas.errors import TraceError, UnrecordableError
 from graphnas.ir.source import Source
+from graphnas.tracing import sources
 from graphnas.tracing.record import ModuleCall
+
+if TYPE_CHECKING:
+    from graphnas.tracing.interface import Interface
+    from graphnas.tracing.recorder import Recorder
 
 
 class Refusals:
@@ -52,3 +60,32 @@ def _error(what: str, remedy: str, where: Source | None, call: ModuleCall, path:
     module = f"module {call.path!r} ({call.type})" if call.path else f"the model {call.type}"
     message = f"{what}\n  at {where}, in {module}. {remedy}"
     return UnrecordableError(message, call.path if path is None else path, what, where)
+
+
+def failure(recorder: Recorder, error: Exception, face: Interface, runs: bool) -> TraceError:
+    """The error of a model that raised: which module, where in the user's code, and what it was given.
+
+    Args:
+        recorder: of the run.
+        error: what was raised.
+        face: what the model was called with.
+        runs: whether it does not raise while nobody records it.
+    """
+    places = [
+        f"{sources.short_file(frame.f_code.co_filename)}:{line}"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if sources.caller(frame) is frame
+    ]
+    given = ", ".join(f"{item.name}: {item.dtype.removeprefix('torch.')}{list(item.shape)}" for item in face.inputs)
+    text = str(error).strip().splitlines()
+    message = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+    path, kind = recorder.failed
+    module = f"module {path!r} ({kind})" if path else f"the model {recorder.registry.name}"
+    if runs:
+        what = f"{module} raises {message}, but only while it is recorded"
+        where = places[-1] if places else "a place outside the sources"
+        return UnrecordableError(f"{what}\n  at {where}. Keep it whole: Tracer(leaf=...).", path, what, where)
+    return TraceError(
+        f"{module} raised {message}\n  at {places[-1] if places else 'a place outside the sources'}. "
+        f"The example inputs were ({given}); check their shapes and dtypes by calling the model on them."
+    )

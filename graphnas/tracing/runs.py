@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
-import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -15,18 +13,19 @@ from torch import nn
 from graphnas.errors import GraphNASError, TraceError, TraceWarning, UnrecordableError
 from graphnas.ir.choice import TRAINING, Apply
 from graphnas.ir.node import GUARD, Call
-from graphnas.tracing import patches, sources
+from graphnas.tracing import casting, patches
 from graphnas.tracing.branches import both_modes, united
 from graphnas.tracing.caches import Outcome, frozen, is_cache, other_values, same
 from graphnas.tracing.conversions import Conversions, FoundError
-from graphnas.tracing.examples import Faces, numbered
+from graphnas.tracing.examples import Faces, keep_apart, numbered
 from graphnas.tracing.interface import Interface
-from graphnas.tracing.meanings import looks_at_objects
+from graphnas.tracing.meanings import identifies_dtypes, looks_at_objects
 from graphnas.tracing.memory import Kept, difference, kept
 from graphnas.tracing.modules import Registry
 from graphnas.tracing.opaque import keep_whole, warn
-from graphnas.tracing.record import Record, Step, Value
+from graphnas.tracing.record import Record, Step
 from graphnas.tracing.recorder import Recorder
+from graphnas.tracing.refusals import failure
 from graphnas.tracing.repeats import DemandError, Repeats
 from graphnas.tracing.snapshot import Snapshot
 from graphnas.tracing.surroundings import Surroundings
@@ -55,6 +54,10 @@ class Runs:
         if self._looking:
             self._repeats.forbid()
         self._conversions = Conversions()
+        if self._looking or any(identifies_dtypes(kind) for kind in kinds):  # type: ignore[arg-type]
+            self._conversions.forbid_dtypes()
+        self._cast = False  # whether one has been
+        self._casting = True  # whether runs under autocast are made
         self._begun = False
         self._result: Any = None  # of the run that was recorded last
         self._given: Any = None  # by a run that nobody has recorded
@@ -71,7 +74,7 @@ class Runs:
         record: Record | None = None
         while record is None:
             try:
-                record = self._both_modes()
+                record = self._record()
             except UnrecordableError as error:
                 self._restore()
                 if self._opaque == "error":
@@ -83,6 +86,17 @@ class Runs:
             if not any(path.startswith(f"{around}.") for around in found):
                 warn(self._registry, path, cause)
         return record
+
+    def _record(self) -> Record:
+        """The runs as one record; if those under autocast do not fit with the others, these alone."""
+        try:
+            return self._both_modes()
+        except TraceError:
+            if not self._cast:
+                raise
+        self._casting = self._cast = False
+        self._restore()
+        return self._both_modes()
 
     def _both_modes(self) -> Record:
         self._registry.check_modes()
@@ -113,8 +127,23 @@ class Runs:
                 self._restore()
             self._begun = True
             with numbered(number, len(self._faces.each)):
-                records.append(self._faces.telling(self._run(face, training), face))
+                records += self._castings(face, training)
         return records
+
+    def _castings(self, face: Interface, training: bool) -> list[Record]:
+        """A run, and where autocast may decide anything one under it."""
+        plain = self._faces.telling(self._run(face, training), face)
+        kind = casting.device(value.content for value in plain.inputs)
+        if not self._casting or not kind or not casting.matters(plain, kind):
+            return [plain]
+        self._restore()
+        try:
+            with torch.autocast(kind):
+                cast = self._faces.telling(self._run(face, training), face)
+        except TraceError:
+            return [plain]  # the guards of which refuse autocast
+        self._cast = True
+        return casting.together(plain, cast, kind)
 
     def _keep_whole(self, error: UnrecordableError) -> str:
         """What has raised becomes one layer of the graph; returns its path."""
@@ -137,7 +166,7 @@ class Runs:
             self._check_memory(found, record, face)
         if self._looking:
             self._check_result(face, training, result)
-            _keep_apart(record, self._looking)
+            keep_apart(record, self._looking)
         record.release()
         return record
 
@@ -256,7 +285,7 @@ class Runs:
         except GraphNASError:
             raise
         except Exception as error:
-            raise recorder.refusals.first or self._failure(recorder, error, training, face) from error
+            raise recorder.refusals.first or failure(recorder, error, face, self._runs(face, training)) from error
         finally:
             recorder.finished = True
         for generator in self._draws():
@@ -314,37 +343,7 @@ class Runs:
             return False
         return True
 
-    def _failure(self, recorder: Recorder, error: Exception, training: bool, face: Interface) -> TraceError:
-        """The error of a model that raised: which module, where in the user's code, and what it was given."""
-        places = [
-            f"{sources.short_file(frame.f_code.co_filename)}:{line}"
-            for frame, line in traceback.walk_tb(error.__traceback__)
-            if sources.caller(frame) is frame
-        ]
-        given = ", ".join(f"{item.name}: {item.dtype.removeprefix('torch.')}{list(item.shape)}" for item in face.inputs)
-        text = str(error).strip().splitlines()
-        message = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
-        path, kind = recorder.failed
-        module = f"module {path!r} ({kind})" if path else f"the model {self._registry.name}"
-        if self._runs(face, training):
-            what = f"{module} raises {message}, but only while it is recorded"
-            where = places[-1] if places else "a place outside the sources"
-            return UnrecordableError(f"{what}\n  at {where}. Keep it whole: Tracer(leaf=...).", path, what, where)
-        return TraceError(
-            f"{module} raised {message}\n  at {places[-1] if places else 'a place outside the sources'}. "
-            f"The example inputs were ({given}); check their shapes and dtypes by calling the model on them."
-        )
-
 
 def _place(error: TraceError) -> str:
     """The user's line that an error names."""
     return str(error).partition("\n  at ")[2].partition(",")[0].partition(". ")[0]
-
-
-def _keep_apart(record: Record, where: str) -> None:
-    """The inputs of a model that asks whether two tensors are one are not, as they were not when it was traced."""
-    steps: list[Step] = []
-    for pair in itertools.combinations(record.inputs, 2):
-        step = Step(Call("operator.is_not"), pair, {}, "differ", 0)
-        steps += [step, Step(Call(GUARD), (Apply("bool", (Value(True, step),)), where), {}, "guard", 0)]
-    record.root.items[:0] = steps

@@ -58,8 +58,8 @@ class _Float(float, torch.SymFloat):  # type: ignore[misc]
     """What a symbolic float says it is."""
 
 
-class _Number:
-    """A number that carries the expression it came from.
+class Followed:
+    """A number, or a dtype, that carries the expression it came from.
 
     It is not one of Python's: of those whatever is written in C takes the value, and nobody notices. This one is asked
     for it, as by `"ab"[size]` and `range(size)`; and a plain float leaves it to this one what `0.5 * size` is.
@@ -77,6 +77,10 @@ class _Number:
     def __class__(self) -> type:
         return self.kind if self.listener.finished else self.running
 
+    def told(self) -> Arg:
+        """The plain value in a graph."""
+        return self.value
+
     @property
     def node(self) -> Any:
         """What torch wants of its own symbolic numbers where it does not show the call."""
@@ -91,13 +95,13 @@ class _Number:
         return getattr(pin(self), name)
 
 
-class SymbolicInt(_Number):
+class SymbolicInt(Followed):
     """An int that carries the expression it came from."""
 
     kind, running = int, _Integer
 
 
-class SymbolicFloat(_Number):
+class SymbolicFloat(Followed):
     """A float that carries the expression it came from."""
 
     kind, running = float, _Float
@@ -117,8 +121,8 @@ def symbolic(value: Any, expr: Arg, listener: Listener) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """The number without its expression."""
-    return value.value if type(value) in Symbolic else value
+    """The number or dtype without its expression."""
+    return value.value if issubclass(type(value), Followed) else value
 
 
 def bare(tree: Any) -> Any:
@@ -126,8 +130,8 @@ def bare(tree: Any) -> Any:
     kind = type(tree)
     if kind in _OPAQUE:
         return tree
-    if kind is SymbolicInt or kind is SymbolicFloat:
-        return plain(tree)
+    if issubclass(kind, Followed):
+        return tree.value
     if kind is tuple or kind is list or kind is torch.Size:
         items = [bare(item) for item in tree]
         return tree if all(map(operator.is_, items, tree)) else kind(items)
@@ -141,16 +145,16 @@ _OPAQUE = frozenset((torch.Tensor, torch.nn.Parameter, int, float, bool, str, ty
 
 def expression(value: Any) -> Arg:
     """How a number was computed; of a plain number itself."""
-    if not isinstance(value, Symbolic):
+    if not isinstance(value, Followed):
         return float(value) if isinstance(value, float) else value
-    return plain(value) if value.listener.finished else value.expr
+    return value.told() if value.listener.finished else value.expr
 
 
 def pin(value: Any) -> Any:
-    """The plain number, guarded: from here on it is a constant that the graph relies on."""
+    """The plain number or dtype, guarded: from here on it is a constant that the graph relies on."""
     result = plain(value)
-    if isinstance(value, Symbolic) and value.listener.listening and isinstance(value.expr, Expr):
-        value.listener.guard(Apply("==", (value.expr, result)), True)
+    if isinstance(value, Followed) and value.listener.listening and isinstance(value.expr, Expr):
+        value.listener.guard(Apply("==", (value.expr, value.told())), True)
     return result
 
 

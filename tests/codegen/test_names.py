@@ -144,7 +144,7 @@ class Hiding(nn.Module):
     """Its parameter hides a module that `forward` needs."""
 
     def forward(self, torch: Tensor) -> Tensor:
-        y: Tensor = torch.sigmoid() + F.softplus(torch).new_ones(3, 4, dtype=torch.dtype).logical_not()
+        y: Tensor = torch.sigmoid() + F.softplus(torch).new_ones(3, 4, dtype=X.dtype).logical_not()
         return y
 
 

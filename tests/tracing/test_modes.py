@@ -42,11 +42,31 @@ def matched(x: Tensor) -> Tensor:
     return x * 3
 
 
+def is_float(dtype: torch.dtype) -> bool:
+    return dtype is torch.float32
+
+
 LIMITS = {torch.float32: 2.0, torch.float64: 3.0}
 DOUBLE, WANTING, WHOLE = X.double(), X.clone().requires_grad_(), X.long()
 ASKED: dict[str, tuple[Callable[[Tensor], Tensor], Tensor, Callable[[], AbstractContextManager[object]]]] = {
     "dtype": (lambda x: x * 2 if x.dtype == torch.float32 else x * 3, DOUBLE, nullcontext),
     "dtype is": (lambda x: x * 2 if torch.float32 is x.dtype else x * 3, DOUBLE, nullcontext),
+    "dtype is, elsewhere": (lambda x: x * 2 if is_float(x.dtype) else x * 3, DOUBLE, nullcontext),
+    "type of dtype": (
+        lambda x: x * 2 if type(x.dtype) is torch.dtype and x.dtype.itemsize < 8 else x,
+        DOUBLE,
+        nullcontext,
+    ),
+    "dtype as a text": (lambda x: x * 2 if str(x.dtype) == "torch.float32" else x * 3, DOUBLE, nullcontext),
+    "size of dtype": (lambda x: x * 2 if x.dtype.itemsize == 4 else x * 3, DOUBLE, nullcontext),
+    "bits of dtype": (lambda x: x * torch.finfo(x.dtype).bits, DOUBLE, nullcontext),
+    "limit of dtype": (lambda x: x * 2 if torch.finfo(x.dtype).max < 1e40 else x * 3, DOUBLE, nullcontext),
+    "common dtype": (
+        lambda x: x * 2 if torch.promote_types(x.dtype, torch.float16) == torch.float32 else x * 3,
+        DOUBLE,
+        nullcontext,
+    ),
+    "castable": (lambda x: x * 2 if not torch.can_cast(x.dtype, torch.int64) else x * 3, WHOLE, nullcontext),
     "dtype under a name": (named, DOUBLE, nullcontext),
     "dtype matched": (matched, DOUBLE, nullcontext),
     "dtype as a key": (lambda x: x * LIMITS[x.dtype], DOUBLE, nullcontext),
@@ -57,7 +77,6 @@ ASKED: dict[str, tuple[Callable[[Tensor], Tensor], Tensor, Callable[[], Abstract
     "gradient wanted": (lambda x: x * 2 if x.requires_grad else x * 3, WANTING, nullcontext),
     "leaf": (lambda x: x * 2 if (x * 1).is_leaf else x * 3, WANTING, nullcontext),
     "grad mode": (lambda x: x * 2 if torch.is_grad_enabled() else x * 3, X, torch.no_grad),
-    "autocast": (lambda x: x * 2 if torch.is_autocast_enabled("cpu") else x * 3, X, casting),
     "inference": (lambda x: x * 2 if torch.is_inference_mode_enabled() else x * 3, X, torch.inference_mode),
 }
 
