@@ -106,23 +106,28 @@ class Variables:
 
 
 def called(form: Form, reads: Mapping[int, int]) -> dict[int, str]:
-    """The values that the user's code has names for; one that is only a step on the way to another is called so.
+    """The values that the user's code has names for; one that is only a step to or from such a value is called so.
 
     Args:
         form: of the call.
         reads: how often each value is read.
     """
     found: dict[int, str] = {}
-    for item in reversed(form.items):
+    steps: list[tuple[int, int]] = []  # a value that one function makes of another, which nobody else reads
+    for item in form.items:
         for path, index in item.results:
             name = _part(item.called, path)
             if isinstance(name, str) and name.strip("_"):
                 found[index] = f"{name}_" if name in _RESERVED else name
         given = item.args[0] if item.args and item.kind == "function" and len(item.results) == 1 else None
         if isinstance(given, Local) and not given.item and reads.get(given.index) == 1:
-            end = found.get(item.results[0][1])
-            if end is not None:
-                found.setdefault(given.index, end)
+            steps.append((given.index, item.results[0][1]))
+    for before, after in reversed(steps):
+        if after in found:
+            found.setdefault(before, found[after])
+    for before, after in steps:
+        if before in found:
+            found.setdefault(after, found[before])
     return found
 
 
