@@ -127,6 +127,7 @@ def _call(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict
     if written is not None:
         recorder.writes.add(step, written)
     if name in CUTS:
+        step.parts = len(result)
         return pieces.cut(recorder, name, args, kwargs, recorder.bind(result, step), frame)
     return recorder.bind(result, step)
 

@@ -50,6 +50,7 @@ class Step:
         position: its place in time.
         after: earlier steps that wrote to what it reads.
         when: the condition under which it ran, where not every merged record has it.
+        parts: into how many a tensor was cut, where it was: another number of them is another step.
     """
 
     op: Layer | Call | Choose
@@ -60,6 +61,7 @@ class Step:
     source: Source | None = None
     after: tuple[Step, ...] = ()
     when: Expr | None = None
+    parts: int = 0
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -72,7 +74,7 @@ class Step:
             case Choose(choice=condition):
                 return (when, "choose", outline(condition))
             case Call(target=target):
-                return (when, target, self.source, *shape, *(outline(arg) for arg in self.args))
+                return (when, target, self.source, self.parts, *shape, *(outline(arg) for arg in self.args))
 
 
 @dataclass(slots=True, eq=False)
