@@ -114,6 +114,8 @@ class Unifier:
             name = self._new(column, taken)
         if in_body and name not in self._attributes:
             self._attributes.append(name)
+        if any(hole is not None and hole.own for hole in (row[place] for row in self._holes)):
+            return f"{name}.clone()"
         return f"self.{name}" if in_body else name
 
     @cached_property

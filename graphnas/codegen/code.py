@@ -42,6 +42,7 @@ class Hole:
         argument: the hole is an argument of a call, separated from the one before it.
         keyword, default: of an argument; it is left out where its text is that of the default.
         fresh: the text builds a module: it is never shared by two arguments, nor a default.
+        own: the text makes a tensor that each instance may write to: of an argument it takes a copy.
     """
 
     text: str
@@ -51,6 +52,7 @@ class Hole:
     keyword: str = ""
     default: str = ""
     fresh: bool = False
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,7 +219,7 @@ class Builder:
                 suffix = f".reshape({shape})" if 0 in entry.config["shape"] else ""
                 written = f"torch.tensor({literal(value)}, dtype={dtype}){suffix}"
         hint = as_name(name)
-        return Code((Hole(written, None, (hint, f"{hint}_value"), fresh=True),), depth=1)
+        return Code((Hole(written, None, (hint, f"{hint}_value"), fresh=True, own=True),), depth=1)
 
     # ------------------------------------------------------------ ties, frozen parameters
     def ties(self) -> list[Code]:
