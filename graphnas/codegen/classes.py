@@ -115,7 +115,8 @@ class Unifier:
         if in_body and name not in self._attributes:
             self._attributes.append(name)
         if any(hole is not None and hole.own for hole in (row[place] for row in self._holes)):
-            return f"{name}.clone()"
+            own = f"{name}.clone()"
+            return own if {*texts}.isdisjoint((None, "None")) else f"None if {name} is None else {own}"
         return f"self.{name}" if in_body else name
 
     @cached_property
