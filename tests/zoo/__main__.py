@@ -15,6 +15,7 @@ import hashlib
 import importlib
 import importlib.metadata
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -33,6 +34,7 @@ COMMAND = "python -m tests.zoo"
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "runs" / "zoo"
 LIMITS, LONG = Limits(), Limits(cpu_s=600, wall_s=3000)  # what is drawn is as large as it is published
+ELSEWHERE = Limits(cpu_s=300, memory_gib=60)  # a driver takes time and address space of its own
 LIBRARIES = ("torchvision", "timm", "transformers")
 
 
@@ -42,6 +44,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="only networks whose names contain one of these")
     parser.add_argument("--again", action="store_true", help="run also what is known from an earlier run")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--device", default="cpu", help="where networks are traced and run, such as cuda")
     parser.add_argument("--write", action="store_true", help="write what was found to docs/results")
     kinds = parser.add_mutually_exclusive_group()
     kinds.add_argument("--unseen", type=int, metavar="SEED", help="networks that no list holds, drawn by a seed")
@@ -56,9 +59,13 @@ def main() -> None:
         if options.write:
             pages.write("zoo_soundness", pages.sound(found), pages.SOUND, f"{COMMAND} --soundness --write", LIBRARIES)
         raise SystemExit(1 if any("wrong" in answer or "outcome" in answer for answer in found.values()) else 0)
-    found = _found({model.name: functools.partial(compare, model) for model in wanted}, _line, options)
+    if options.device != "cpu":
+        _be_reproducible()
+    found = _found({model.name: functools.partial(compare, model, options.device) for model in wanted}, _line, options)
     if options.write:
         name, drawn_by = ("zoo", "") if options.unseen is None else ("zoo_unseen", f" --unseen {options.unseen}")
+        if options.device != "cpu":
+            name, drawn_by = f"{name}_{options.device}", f"{drawn_by} --device {options.device}"
         pages.write(name, pages.compared(found), pages.COMPARED, f"{COMMAND}{drawn_by} --write", LIBRARIES)
     counts = Counter(_verdict(*item) for item in found.items())
     print(f"\n{counts[EQUAL]} equal, {counts['known']} known not to be, {counts['FAILED']} failed, of {len(wanted)}")
@@ -69,13 +76,14 @@ def _found(
     jobs: Mapping[str, Job], line: Callable[[str, Answer], str], options: argparse.Namespace
 ) -> dict[str, Answer]:
     """The answers of all jobs, by name, each printed as a line."""
-    file = FOLDER / f"{_fingerprint()}.jsonl"
+    file = FOLDER / f"{_fingerprint()}{'' if options.device == 'cpu' else options.device}.jsonl"
+    limits = LIMITS if options.unseen is None else LONG
     known = {} if options.again else _read(file)
     found = {name: known[name] for name in jobs if name in known}
     for name, answer in found.items():
         print(line(name, answer))
     waiting = {name: job for name, job in jobs.items() if name not in found}
-    for name, answer in run(waiting, FOLDER, options.workers, LIMITS if options.unseen is None else LONG):
+    for name, answer in run(waiting, FOLDER, options.workers, limits if options.device == "cpu" else ELSEWHERE):
         with file.open("a", encoding="utf-8") as out:
             out.write(json.dumps({"name": name, **answer}) + "\n")
         found[name] = answer
@@ -88,6 +96,12 @@ def _load() -> None:
     torch.set_num_threads(1)
     for library in LIBRARIES:
         importlib.import_module(library)
+
+
+def _be_reproducible() -> None:
+    """Lets the kernels of a GPU add up in one order, as far as they can; those that cannot warn."""
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+    torch.use_deterministic_algorithms(True, warn_only=True)
 
 
 def _fingerprint() -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import copy
+import dataclasses
+import difflib
 import importlib.util
 import re
 import sys
@@ -25,16 +27,20 @@ ROUNDING = 1e-6  # of the largest gradient of a tensor
 Answer = dict[str, Any]
 
 
-def compare(model: Model) -> Answer:
+def compare(model: Model, device: str = "cpu") -> Answer:
     """What became of a network.
+
+    Args:
+        model: the network.
+        device: where it is traced and run. The file must be the one that is made of it on the CPU.
 
     Returns:
         The outcome, "equal", "refused" or "differs", with the reason; lines and classes of the file, the packages that
         it needs beyond torch, and `exact`: whether gradients are equal bit for bit, or only when traced as `exact`.
     """
-    answer = _compare(model, exact=False)
+    answer = _compare(model, device, exact=False)
     if answer["outcome"] == EQUAL and not answer["exact"]:
-        exactly = _compare(model, exact=True)
+        exactly = _compare(model, device, exact=True)
         if exactly["outcome"] != EQUAL or not exactly["exact"]:
             reason = exactly["reason"] or "gradients differ"
             return {**answer, "outcome": "differs", "reason": f"traced as exact: {reason}"}
@@ -67,21 +73,37 @@ def check(model: Model, most: int) -> Answer:
     return {"outcome": PLAIN if is_plain else "vacuous", "reason": ""}
 
 
-def _compare(model: Model, exact: bool) -> Answer:
+def _compare(model: Model, device: str, exact: bool) -> Answer:
     torch.manual_seed(0)
     original = model.make()
     stir(original)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         state = folder / "state.pt"  # read when it is needed: a large network leaves no room for a second copy
-        torch.save(original.state_dict(), state)
         try:
-            graph = gn.Tracer(exact=exact).trace(original, **model.inputs(model.batches[0]))
-            gn.export(graph, folder / "child.py", weights=original.state_dict(), weights_format="pt")
+            elsewhere = "" if device == "cpu" else _made(model, original, folder, exact)
+            model = dataclasses.replace(model, inputs=lambda batch, inputs=model.inputs: _on(device, inputs(batch)))
+            torch.save(original.to(device).state_dict(), state)
+            source = _made(model, original, folder, exact)
         except gn.GraphNASError as error:
             return {"outcome": "refused", "reason": f"{type(error).__name__}: {error}"}
-        rebuilt = _executed(folder / "child.py")
-        return _answer(model, original, rebuilt, state, (folder / "child.py").read_text(encoding="utf-8"))
+        if elsewhere and elsewhere != source:
+            changed = [line for line in difflib.ndiff(elsewhere.splitlines(), source.splitlines()) if line[0] in "-+"]
+            return {"outcome": "differs", "reason": "the CPU's file differs:\n" + "\n".join(changed[:8])}
+        rebuilt = _executed(folder / "child.py").to(device)
+        return _answer(model, original, rebuilt, state, source)
+
+
+def _made(model: Model, original: nn.Module, folder: Path, exact: bool) -> str:
+    """Writes the file of a network, and returns its text."""
+    graph = gn.Tracer(exact=exact).trace(original, **model.inputs(model.batches[0]))
+    gn.export(graph, folder / "child.py", weights=original.state_dict(), weights_format="pt")
+    return (folder / "child.py").read_text(encoding="utf-8")
+
+
+def _on(device: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    moved: Mapping[str, Any] = pytree.tree_map_only(Tensor, lambda tensor: tensor.to(device), dict(inputs))
+    return moved
 
 
 def _answer(model: Model, original: nn.Module, rebuilt: nn.Module, state: Path, source: str) -> Answer:
@@ -199,7 +221,7 @@ def _sensitive(model: Model, network: nn.Module, state: Path) -> bool:
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for parameter in parameters[: len(parameters) // 3 + 1]:
-            noise = torch.randn(parameter.shape, generator=generator).to(parameter.dtype)
+            noise = torch.randn(parameter.shape, generator=generator).to(parameter)
             parameter.add_(noise * parameter.abs().mean().clamp_min(0.01))
     after, _, _ = result(network, inputs, training=False)
     return not same(before, after)
@@ -220,7 +242,7 @@ def result(network: nn.Module, inputs: Mapping[str, Any], training: bool) -> tup
 
 def _weighed(output: Tensor) -> Tensor:
     """A sum in which every value has a weight of its own: the plain sum of a softmax has no gradient."""
-    weights = torch.cos(torch.arange(output.numel(), dtype=torch.float64))
+    weights = torch.cos(torch.arange(output.numel(), dtype=torch.float64, device=output.device))
     return (output.double().reshape(-1) * weights).sum()
 
 
