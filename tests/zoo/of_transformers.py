@@ -45,6 +45,7 @@ _WORDS: dict[str, Callable[[int], Tensor]] = {"input_ids": lambda batch: words(b
 _MASKED = _WORDS | {"attention_mask": padded}
 _ANSWER: dict[str, Callable[[int], Tensor]] = {"decoder_input_ids": lambda batch: words(batch, 5)}
 _IMAGE: dict[str, Callable[[int], Tensor]] = {"pixel_values": lambda batch: noise(batch, 3, 32, 32)}
+_LARGER_IMAGE: dict[str, Callable[[int], Tensor]] = {"pixel_values": lambda batch: noise(batch, 3, 64, 64)}
 _SOUND = image("input_values", 2000)
 _GEMMA = {"query_pre_attn_scalar": 8}
 _SOUNDS = {"num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2, "layerdrop": 0.0}
@@ -111,17 +112,20 @@ _FOR_IMAGES: dict[str, dict[str, Any]] = {
     "ConvNextForImageClassification": {"patch_size": 2},
     "ConvNextV2ForImageClassification": {"patch_size": 2},
     "DeiTForImageClassification": {},
-    "DetrForObjectDetection": {},
     "Dinov2ForImageClassification": {},
-    "MobileViTForImageClassification": {"patch_size": 2, "initializer_range": 0.2},
     "PoolFormerForImageClassification": {},
     "RegNetForImageClassification": {"groups_width": 8},
     "ResNetForImageClassification": {},
-    "SegformerForSemanticSegmentation": {},
     "SwinForImageClassification": {"patch_size": 4, "window_size": 4, "depths": [2, 1], "num_heads": [3, 6]},
     "Swinv2ForImageClassification": {"patch_size": 4, "window_size": 4, "depths": [2, 1], "num_heads": [3, 6]},
     "ViTForImageClassification": {},
     "YolosForObjectDetection": {},
+}
+# Halved five times, a smaller image is a single pixel, which these treat as a case of its own.
+_FOR_LARGER_IMAGES: dict[str, dict[str, Any]] = {
+    "DetrForObjectDetection": {},
+    "MobileViTForImageClassification": {"patch_size": 2, "initializer_range": 0.2},
+    "SegformerForSemanticSegmentation": {},
 }
 _FOR_SOUNDS: dict[str, dict[str, Any]] = {
     "HubertModel": {"apply_spec_augment": False, **_SOUNDS},
@@ -137,6 +141,7 @@ MODELS = (
     *_models(_inputs(**_MASKED, **_ANSWER), _TRANSLATORS),
     _model("M2M100ForConditionalGeneration", _inputs(**_MASKED, **_ANSWER), "with layers dropped"),
     *_models(_inputs(**_IMAGE), _FOR_IMAGES),
+    *_models(_inputs(**_LARGER_IMAGE), _FOR_LARGER_IMAGES),
     *_models(_SOUND, _FOR_SOUNDS),
     _model("Wav2Vec2Model", _SOUND, "with masks", mask_time_length=2, **_SOUNDS),
     _model("ASTModel", image("input_values", 40, 16), max_length=40, num_mel_bins=16),
