@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib
+import importlib.metadata
 import inspect
+import json
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,7 @@ from tests.zoo.shrinking import shrink
 
 LARGEST = 100_000_000  # parameters
 LIMITS = Limits(cpu_s=60, wall_s=300)
-OF_TIMM, OF_TRANSFORMERS = 60, 15
+OF_TIMM, OF_MORE = 60, 15
 SIZES = (64, 96, 160, 224, 256)  # of images
 Make = Callable[[int], Tensor]
 Candidate = tuple[Model, ...]  # a network with inputs of which the first that it takes are its own
@@ -31,28 +34,40 @@ def drawn(seed: int, folder: Path, workers: int) -> tuple[Model, ...]:
 
     Args:
         seed: of the draw.
-        folder: for what the processes print.
+        folder: for what the processes print, and for what was drawn, since to draw takes as long as to compare.
         workers: how many run at once.
     """
     found: list[Model] = []
-    for candidates, count in ((_of_timm(), OF_TIMM), (_of_transformers(), OF_TRANSFORMERS)):
-        names = sorted(candidates)
-        random.Random(seed).shuffle(names)
-        found += _first(candidates, names, count, folder, workers)
+    for library, candidates, count in (("timm", _of_timm(), OF_TIMM), ("transformers", _of_transformers(), OF_MORE)):
+        file = folder / f"drawn_{_fingerprint(library, candidates)}_{seed}.json"
+        if not file.exists():
+            names = sorted(candidates)
+            random.Random(seed).shuffle(names)
+            chosen = _first(candidates, names, count, folder, workers)
+            file.write_text(json.dumps(chosen, indent=1), encoding="utf-8")
+        found += [candidates[name]()[which] for name, which in json.loads(file.read_text(encoding="utf-8")).items()]
     return tuple(found)
+
+
+def _fingerprint(library: str, candidates: Iterable[str]) -> str:
+    """Of all that a draw depends on but for its seed."""
+    folder = Path(__file__).parent
+    sources = [(folder / name).read_text(encoding="utf-8") for name in ("unseen.py", "shrinking.py", "model.py")]
+    version = importlib.metadata.version(library)
+    return hashlib.sha256("\n".join([library, version, *sorted(candidates), *sources]).encode()).hexdigest()[:12]
 
 
 def _first(
     candidates: Mapping[str, Callable[[], Candidate]], names: list[str], count: int, folder: Path, workers: int
-) -> list[Model]:
-    """The first networks in the order of their names that can be compared."""
-    found: list[Model] = []
+) -> dict[str, int]:
+    """The first networks in the order of their names that can be compared, and which of its inputs each takes."""
+    found: dict[str, int] = {}
     while names and len(found) < count:
-        some, names = names[:count], names[count:]
+        some, names = names[: count - len(found)], names[count - len(found) :]
         jobs = {name: functools.partial(_plain, candidates[name]) for name in some}
         answers = dict(run(jobs, folder, workers, LIMITS))
-        found += [candidates[name]()[answers[name]["which"]] for name in some if answers[name]["outcome"] == PLAIN]
-    return found[:count]
+        found |= {name: answers[name]["which"] for name in some if answers[name]["outcome"] == PLAIN}
+    return found
 
 
 def _plain(candidate: Callable[[], Candidate]) -> dict[str, Any]:
