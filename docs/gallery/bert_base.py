@@ -29,16 +29,16 @@ class BertSelfAttention(nn.Module):
         self.dropout = nn.Dropout(p=0.1)
 
     def forward(self, hidden_states, mask):
-        shape = hidden_states.size()
-        query = self.query(hidden_states).view((shape[0], shape[1], 12, shape[2] // 12))
+        batch, length, width = hidden_states.size()
+        query = self.query(hidden_states).view((batch, length, 12, width // 12))
         query = query.transpose(1, 2)
-        key = self.key(hidden_states).view((shape[0], shape[1], 12, shape[2] // 12))
+        key = self.key(hidden_states).view((batch, length, 12, width // 12))
         key = key.transpose(1, 2)
-        value = self.value(hidden_states).view((shape[0], shape[1], 12, shape[2] // 12))
+        value = self.value(hidden_states).view((batch, length, 12, width // 12))
         value = value.transpose(1, 2)
-        scores = query @ key.transpose(-1, -2) / math.sqrt(shape[2] // 12)
+        scores = query @ key.transpose(-1, -2) / math.sqrt(width // 12)
         context = self.dropout(torch.softmax(scores + mask, dim=-1)) @ value
-        return context.transpose(1, 2).reshape(shape[0], shape[1], shape[2])
+        return context.transpose(1, 2).reshape(batch, length, width)
 
 
 class BertSelfOutput(nn.Module):

@@ -17,15 +17,15 @@ class CausalSelfAttention(nn.Module):
         self.drop = nn.Dropout(p=0.1)
 
     def forward(self, x):
-        shape = x.size()
-        q, k, v = self.qkv(x).split(shape[2], dim=2)
-        q = q.view(shape[0], shape[1], 4, shape[2] // 4).transpose(1, 2)
-        k = k.view(shape[0], shape[1], 4, shape[2] // 4).transpose(1, 2)
-        v = v.view(shape[0], shape[1], 4, shape[2] // 4).transpose(1, 2)
+        batch, length, width = x.size()
+        q, k, v = self.qkv(x).split(width, dim=2)
+        q = q.view(batch, length, 4, width // 4).transpose(1, 2)
+        k = k.view(batch, length, 4, width // 4).transpose(1, 2)
+        v = v.view(batch, length, 4, width // 4).transpose(1, 2)
         y = F.scaled_dot_product_attention(
             q, k, v, dropout_p=0.1 if self.training else 0.0, is_causal=True
         )
-        y = y.transpose(1, 2).contiguous().view(shape[0], shape[1], shape[2])
+        y = y.transpose(1, 2).contiguous().view(batch, length, width)
         return self.drop(self.proj(y))
 
 

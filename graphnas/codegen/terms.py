@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from graphnas.codegen.code import Local
 from graphnas.codegen.form import Attribute, Literal, Pairs, Plan
 from graphnas.codegen.layout import Layout, Region
@@ -69,8 +71,8 @@ class Terms:
                 return List(self.term(items))
             case Slice(start=start, stop=stop, step=step):
                 return Slice(self.term(start), self.term(stop), self.term(step))
-            case Size(of=of, dim=dim):
-                return Size(self.term(of), dim)
+            case Size(of=of):
+                return replace(tree, of=self.term(of))
             case Given(of=of):
                 return Given(self._holder(of))
             case Apply(fn="bool", args=(Ref() as ref,)) if self._is_answer(ref):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from graphnas.ir.choice import Apply
@@ -45,8 +46,8 @@ def rewritten(tree: Any, change: Callable[[Any], Any]) -> Any:
             return Apply(fn, rewritten(args, change))
         case List(items=items):
             return List(rewritten(items, change))
-        case Size(of=of, dim=dim):
-            return Size(rewritten(of, change), dim)
+        case Size(of=of):
+            return replace(tree, of=rewritten(of, change))
         case Given(of=of):
             return Given(rewritten(of, change))
         case Slice(start=start, stop=stop, step=step):

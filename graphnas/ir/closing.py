@@ -32,7 +32,7 @@ def substitute(tree: Arg, aliases: Mapping[str, Arg], arch: Arch) -> Arg:
         if kind is Choice:
             return arch.get(item.label, item)
         if kind is Size and item.of.name in aliases:
-            return Size(follow(item.of, aliases), item.dim)
+            return replace(item, of=follow(item.of, aliases))
         if kind is Given and item.of.name in aliases:
             return Given(follow(item.of, aliases))
         return item

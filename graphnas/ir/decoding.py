@@ -5,10 +5,12 @@ Every message says where in the document the trouble is, as in `nodes[3].op.conf
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from graphnas.errors import GraphError, nearest
 from graphnas.ir.choice import FUNCTIONS, TRAINING, Apply, Choice, Expr
 from graphnas.ir.document import Repeated, fields, flag, integer, refuse, row, sequence, shown, step, text
-from graphnas.ir.encoding import FORMAT, Json
+from graphnas.ir.encoding import FORMAT, Json, sizes_in
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Formals, Graph
 from graphnas.ir.naming import is_identifier
@@ -32,6 +34,7 @@ from graphnas.ir.node import (
     Ref,
     Size,
     Slice,
+    transform,
 )
 from graphnas.ir.source import Source, Target
 
@@ -166,18 +169,32 @@ def _formals(data: Json, choices: Choices) -> Formals:
 
 # ---------------------------------------------------------------- nodes
 def _node(data: Json, where: str, choices: Choices) -> Node:
-    found = fields(data, where, ("name", "op"), ("args", "kwargs", "scope", "when", "after", "source"))
+    found = fields(data, where, ("name", "op"), ("args", "kwargs", "scope", "when", "after", "source", "sizes"))
     when = found.get("when")
+    args = sequence(found.get("args", []), f"{where}.args", lambda item, place: value(item, place, choices))
+    kwargs = _settings(found.get("kwargs", {}), f"{where}.kwargs", choices)
+    args, kwargs = _called((args, kwargs), found.get("sizes", []), f"{where}.sizes")
     return Node(
         text(found["name"], f"{where}.name"),
         _op(found["op"], f"{where}.op", choices),
-        sequence(found.get("args", []), f"{where}.args", lambda item, place: value(item, place, choices)),
-        _settings(found.get("kwargs", {}), f"{where}.kwargs", choices),
+        args,
+        kwargs,
         sequence(found.get("scope", []), f"{where}.scope", _frame),
         None if when is None else _expr(when, f"{where}.when", choices),
         sequence(found.get("after", []), f"{where}.after", text),
         _source(found.get("source"), f"{where}.source"),
     )
+
+
+def _called(tree: Arg, data: Json, where: str) -> Arg:
+    """The tree with what the user's code calls the sizes in it."""
+    names = sequence(data, where, lambda item, place: sequence(item, place, _variable))
+    if not names:
+        return tree
+    if len(names) != len(sizes_in(tree)):
+        refuse("these are not as many as there are sizes", where, "Write [] for a size without names, or leave it out.")
+    left = iter(names)
+    return transform(tree, lambda leaf: replace(leaf, called=next(left)) if type(leaf) is Size else leaf)
 
 
 def _source(data: Json, where: str) -> Source | None:
@@ -189,8 +206,10 @@ def _source(data: Json, where: str) -> Source | None:
 
 
 def _target(data: Json, where: str) -> Target:
-    if isinstance(data, list):
-        return sequence(data, where, _target)
+    return sequence(data, where, _target) if isinstance(data, list) else _variable(data, where)
+
+
+def _variable(data: Json, where: str) -> str:
     found = text(data, where)
     if found and not is_identifier(found):
         refuse(f"{found!r:.100} is no name of a variable", where, "Write the name of a variable, or leave it out.")

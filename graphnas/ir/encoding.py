@@ -28,6 +28,7 @@ from graphnas.ir.node import (
     Ref,
     Size,
     Slice,
+    transform,
 )
 from graphnas.ir.source import Source, Target
 
@@ -133,9 +134,24 @@ def _step(step: Node) -> Json:
 
 def _sourced(node: Node, choices: dict[str, Choice], sources: bool) -> str:
     text = _node(node).within(choices)
-    if not sources or not node.source:
+    if not sources:
         return text
-    return f'{text[:-1]}, "source": {json.dumps(_place(node.source))}}}'
+    more = {"source": _place(node.source)} if node.source else {}
+    if any(called := [list(size.called) for size in sizes_in((node.args, node.kwargs))]):
+        more["sizes"] = called
+    return "".join([text[:-1], *(f", {json.dumps(key)}: {json.dumps(item)}" for key, item in more.items()), "}"])
+
+
+def sizes_in(tree: Arg) -> list[Size]:
+    """The sizes of values in an argument tree, in order of appearance, with repeats."""
+    found: list[Size] = []
+
+    def leaf(item: Any) -> Any:
+        found.extend([item] if type(item) is Size else [])
+        return item
+
+    transform(tree, leaf)
+    return found
 
 
 def _place(source: Source | None) -> Json:

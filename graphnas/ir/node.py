@@ -27,10 +27,17 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Size(Expr):
-    """The extent of a value along a dimension, known only when the network runs; `dim` None is `numel()`."""
+    """The extent of a value along a dimension, known only when the network runs; `dim` None is `numel()`.
+
+    Attributes:
+        of: the value.
+        dim: the dimension.
+        called: what the user's code calls the sizes of the value, all of them; () where it takes them one by one.
+    """
 
     of: Ref
     dim: int | None
+    called: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

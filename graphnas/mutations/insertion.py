@@ -127,8 +127,8 @@ def _follow(leaf: Any, result: Ref, last: str) -> Any:
     match leaf:
         case Ref(name=name, item=item) if name == result.name and item[: len(result.item)] == result.item:
             return Ref(last, item[len(result.item) :])
-        case Size(of=of, dim=dim):
-            return Size(_follow(of, result, last), dim)
+        case Size(of=of):
+            return replace(leaf, of=_follow(of, result, last))
     return leaf
 
 

@@ -181,7 +181,7 @@ def _attribute(recorder: Recorder, wrapper: Any, args: tuple[Any, ...], frame: F
         return _told(recorder, wrapper, args, {}, frame)
     result = _run(wrapper, args)
     if name == "shape":
-        return recorder.sizes(args[0], result)
+        return recorder.sizes(args[0], result, frame)
     if name == "ndim":
         return _rank(recorder, args[0], frame)
     result = facts.attribute(recorder, args[0], name, result, frame)
@@ -219,7 +219,7 @@ def _dim(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[
 
 
 def _size(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
-    shape = recorder.sizes(args[0], args[0].shape)
+    shape = recorder.sizes(args[0], args[0].shape, frame)
     dims = (*args[1:], *kwargs.values())
     return shape[plain(dims[0])] if dims and dims[0] is not None else shape
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from graphnas.ir.choice import Apply, Expr
@@ -39,7 +40,7 @@ def join(yes: Arg, no: Arg, condition: Expr, choose: Callable[[Arg, Arg], Value]
         case Given(), Given() if yes == no:
             return yes
         case Size(of=ours, dim=dim), Size(of=theirs, dim=other) if dim == other:
-            return Size(joined(ours, theirs), dim)
+            return replace(yes, of=joined(ours, theirs))
         case Apply(fn=fn, args=ours), Apply(fn=other, args=theirs) if fn == other and len(ours) == len(theirs):
             return Apply(fn, joined(ours, theirs))
     if any(True for _ in values_in((yes, no))):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
@@ -145,7 +145,7 @@ class Lift:
         if isinstance(leaf, Value):
             return self._ref(leaf)
         if isinstance(leaf, Size):
-            return Size(self._ref(leaf.of), leaf.dim)  # type: ignore[arg-type]
+            return replace(leaf, of=self._ref(leaf.of))  # type: ignore[arg-type]
         return Given(self._ref(leaf.of)) if isinstance(leaf, Given) else leaf  # type: ignore[arg-type]
 
     def _ref(self, value: Value) -> Arg:

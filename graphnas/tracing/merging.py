@@ -191,7 +191,7 @@ class _Merge:
         if isinstance(leaf, Value):
             return self._value(leaf)
         if isinstance(leaf, Size):
-            return Size(self._value(leaf.of), leaf.dim)  # type: ignore[arg-type]
+            return replace(leaf, of=self._value(leaf.of))  # type: ignore[arg-type]
         return Given(self._value(leaf.of)) if isinstance(leaf, Given) else leaf  # type: ignore[arg-type]
 
     def _value(self, value: Value) -> Value:

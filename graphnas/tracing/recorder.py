@@ -310,9 +310,11 @@ class Recorder:
         claim = test if outcome else Apply("not", (test,))
         self.step(Call(GUARD), (claim, str(where)), {}, "guard", frame)
 
-    def sizes(self, tensor: Tensor, shape: torch.Size) -> torch.Size:
+    def sizes(self, tensor: Tensor, shape: torch.Size, frame: FrameType) -> torch.Size:
         """A shape as symbolic sizes; that of parameters and constants is fixed."""
         value = self.read(tensor)
         if value.origin in ("state", "constant"):
             return shape
-        return torch.Size([symbolic(size, Size(value, place), self) for place, size in enumerate(shape)])  # type: ignore[arg-type]
+        called = sources.sizes(frame, len(shape))
+        sizes = [symbolic(size, Size(value, place, called), self) for place, size in enumerate(shape)]  # type: ignore[arg-type]
+        return torch.Size(sizes)

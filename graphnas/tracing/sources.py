@@ -71,6 +71,14 @@ def source(frame: FrameType | None) -> Source | None:
     return found
 
 
+def sizes(frame: FrameType, count: int) -> tuple[str, ...]:
+    """What the user's line calls so many sizes that it takes apart; () where it does something else with them."""
+    user = caller(frame)
+    target = _targets(user.f_code).get(user.f_lasti, "") if user is frame and user is not None else ""
+    names = tuple([name for name in target if isinstance(name, str)]) if isinstance(target, tuple) else ()
+    return names if len(names) == count else ()
+
+
 def _is_inside(frame: FrameType | None, user: FrameType) -> bool:
     """Whether a module of torch asks in the user's name: what it computes on its way is not what the user assigns."""
     while frame is not None and frame is not user:

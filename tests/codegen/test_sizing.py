@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -21,6 +25,20 @@ class Often(nn.Module):
         if not self.conditional:
             return y * x.shape[0]
         return y * x.shape[0] if self.training else y + x.shape[1]
+
+
+class Named(nn.Module):
+    """Takes shapes apart as people do: of what it is given, and of what it computes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.proj = nn.Linear(6, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        B, T, _ = x.shape
+        y = self.proj(x).view(B, T, 2, 4).transpose(1, 2)
+        batch, heads, length, _ = y.size()
+        return y.reshape(batch * heads, length, -1).sum(-1).view(batch, heads, length) / T
 
 
 def _net(conditional: bool) -> nn.Module:
@@ -53,3 +71,35 @@ def test_supernets_read_sizes_where_they_need_them() -> None:
     supernet = gn.build(space)
     for option in ("original", "relu"):
         assert same(supernet(x, plan={"1": option}), gn.build(gn.specialize(space, {"1": option}))(x))
+
+
+def test_sizes_are_called_as_in_the_users_code(tmp_path: Path) -> None:
+    model = Named()
+    graph = gn.trace(model, torch.randn(2, 3, 6))
+    text = gn.emit(graph)
+    assert "B, T, _ = x.size()" in text
+    assert "batch, heads, length, _ = y.size()" in text
+    gn.save(graph, tmp_path / "graph.json")
+    assert gn.emit(gn.load(tmp_path / "graph.json")) == text
+    x = torch.randn(5, 4, 6)
+    assert same(gn.build(graph, model.state_dict())(x), model(x))
+
+
+def test_names_of_sizes_are_no_part_of_what_a_graph_says() -> None:
+    graph = gn.trace(Named(), torch.randn(2, 3, 6))
+    data = json.loads(gn.to_json(graph))
+    for node in data["nodes"]:
+        node.pop("sizes", None)
+    bare = gn.from_json(json.dumps(data))
+    assert bare == graph
+    assert "shape = x.size()" not in gn.emit(bare)
+    assert "B, T" not in gn.emit(bare)
+
+
+@pytest.mark.parametrize(("names", "message"), [(["1 = 2"], "no name of a variable"), ([["B"]] * 9, "not as many")])
+def test_names_of_sizes_from_others_are_checked(names: list[object], message: str) -> None:
+    data = json.loads(gn.to_json(gn.trace(Named(), torch.randn(2, 3, 6))))
+    node = next(node for node in data["nodes"] if "sizes" in node)
+    node["sizes"] = [names if isinstance(names[0], str) else names[0]] * len(names)
+    with pytest.raises(gn.GraphError, match=message):
+        gn.from_json(json.dumps(data))
