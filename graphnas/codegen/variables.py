@@ -85,6 +85,8 @@ class Variables:
         if called and self.is_free(called, step):
             self.chained |= {called} if layered else set()
             return called
+        if item.target == "torch.Tensor.size":  # nor is a shape called like what has it
+            return self.fresh(as_name(item.hint), step)
         old = self.names.get(first) if first is not None else None
         keeps = old is not None and self.is_free(old, step) and (not layered or old in self.chained)
         if keeps and old is not None and (not layered or old not in self.spare):
