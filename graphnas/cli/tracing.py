@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,9 +21,13 @@ def trace(
     factory: Annotated[str, typer.Argument(help="What builds the model: package.module:factory or file.py:factory.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The graph file to write.", callback=writable)],
     inputs: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option("--input", "-i", help="Shape of an input, such as 1,3,224,224 or 1,128:int64; repeatable."),
-    ],
+    ] = None,
+    examples: Annotated[
+        str | None,
+        typer.Option(help="What gives the inputs instead: a function, file.py:name, that returns gn.example(...)s."),
+    ] = None,
     weights: Annotated[
         Path | None,
         typer.Option(help="Also write the model's state_dict here, as safetensors.", callback=writable),
@@ -44,10 +48,10 @@ def trace(
     from graphnas.tracing.tracer import Tracer
 
     model = _model(factory)
-    examples = list(map(_example, inputs))
+    given = _examples(inputs or [], examples)
     with loading.foreign(), warnings.catch_warnings():
         warnings.simplefilter("ignore", OpaqueWarning)  # the answer tells it
-        graph = Tracer(exact=exact, opaque=opaque, leaf=leaf or ()).trace(model, *examples)
+        graph = Tracer(exact=exact, opaque=opaque, leaf=leaf or ()).trace(model, *given)
     storing.save(graph, output)
     if weights is not None:
         _save_weights(model, weights)
@@ -77,6 +81,32 @@ def _model(factory: str) -> nn.Module:
     if not isinstance(model, nn.Module):
         raise TraceError(f"{factory} gives {model!r:.100}\n  at the command line. It must give a torch.nn.Module.")
     return model
+
+
+def _examples(inputs: list[str], name: str | None) -> list[Any]:
+    """What the model is called on: tensors of the shapes, or what the user's function gives."""
+    from graphnas.tracing.examples import Example
+
+    if bool(inputs) == bool(name):
+        raise TraceError(
+            "a model is traced on example inputs\n  at the command line. Give --input for each, or one --examples."
+        )
+    if name is None:
+        return list(map(_example, inputs))
+    found = loading.named(name)
+    try:
+        with loading.foreign():
+            found = found() if callable(found) else found
+            given = [found] if isinstance(found, Example) else list(found)
+    except (Exception, SystemExit) as error:
+        raise TraceError(
+            f"{name} gives no examples: {loading.blamed(error)}\n  It is called without arguments."
+        ) from error
+    if not given or not all(isinstance(item, Example) for item in given):
+        raise TraceError(
+            f"{name} gives {found!r:.100}\n  at the command line. Give gn.example(...), or a list of them."
+        )
+    return given
 
 
 def _example(text: str) -> Tensor:

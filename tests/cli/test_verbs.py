@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from graphnas.ir import storing
 from graphnas.ir.specialize import default, specialize
 from graphnas.version import VERSION
@@ -35,6 +37,64 @@ def test_trace_says_what_it_recorded(run: Run, folder: Path) -> None:
     assert guard["where"] == "net.py:15"
     assert storing.load(folder / "model.json").name == "Net"
     assert "4 layers" in run("trace", "net:factory", "--input", "2,3,8,8", "-o", "model.json").out
+
+
+DECIDING = """
+import torch
+import graphnas as gn
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 2)
+
+    def forward(self, x, scale=None):
+        return self.fc(x) if scale is None else self.fc(x) * scale
+
+
+def examples():
+    print("one moment")
+    return [gn.example(torch.randn(2, 4)), gn.example(x=torch.randn(3, 4), scale=torch.ones(2))]
+
+
+one = gn.example(torch.randn(2, 4))
+wrong = [torch.randn(2, 4)]
+
+
+def fails():
+    raise RuntimeError("no data here")
+"""
+
+
+def test_trace_takes_examples_from_the_users_code(run: Run, folder: Path) -> None:
+    (folder / "deciding.py").write_text(DECIDING)
+    answer = run("trace", "deciding:Net", "--examples", "deciding.py:examples", "-o", "deciding.json", "--json")
+    assert answer.code == 0
+    assert "if scale is not None:" in run("emit", "deciding.json").out
+    assert run("trace", "deciding:Net", "--examples", "deciding.py:one", "-o", "one.json").code == 0
+    assert "if scale" not in run("emit", "one.json").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "Give --input for each, or one --examples"),
+        (("--input", "2,4", "--examples", "deciding.py:one"), "Give --input for each, or one --examples"),
+        (("--examples", "deciding.py:wrong"), "Give gn.example(...), or a list of them"),
+        (("--examples", "deciding.py:fails"), "no data here"),
+        (("--examples", "deciding.py:eggsamples"), "examples"),
+    ],
+)
+def test_trace_says_what_is_wrong_with_examples(
+    run: Run, folder: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    (folder / "deciding.py").write_text(DECIDING)
+    answer = run("trace", "deciding:Net", *arguments, "-o", "deciding.json")
+    assert answer.code == 1
+    assert message in answer.err
+    assert not (folder / "deciding.json").exists()
 
 
 def test_trace_says_how_parameters_start(run: Run, folder: Path) -> None:
