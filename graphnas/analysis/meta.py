@@ -70,6 +70,8 @@ def _remembered(
         return args[0]
     if name == SET_DATA:
         return args[1]
+    if name == "torch.is_autocast_enabled":
+        return False  # of the meta device torch cannot tell
     if name in targets.PACKING:
         raise DependsOnDataError("how long packed sequences are is known when the network runs")
     with torch.device("meta"), torch.no_grad():

@@ -90,7 +90,7 @@ def literal(value: Any, what: str = "an argument") -> str:
         case Constant(name=name):
             return spelled(name, what)
         case Device(name=name):
-            return f"torch.device({name!r})"
+            return f"torch.device({_string(name)})"
     if value is Ellipsis:
         return "..."
     raise EmitError(f"{what} is {value!r}, which cannot be written as source")

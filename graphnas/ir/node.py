@@ -130,7 +130,9 @@ UNRECORDED = "graphnas.unrecorded"  # (reason, where): how a tensor starts could
 ARGUMENT = "graphnas.argument"  # (name, value): what forward is given for a parameter of plain values, such as value
 MERGES = {"sum": "graphnas.sum", "mean": "graphnas.mean", "concat": "graphnas.concat"}  # a closed `Choose` of several
 # Attributes that are read, not called: `Call("torch.Tensor.T")` is written `x.T`. Facts are no tensors.
-FACTS = frozenset(map("torch.Tensor.{}".format, ("device", "dtype", "is_cpu", "is_cuda", "is_leaf", "requires_grad")))
+DEVICE_TYPE = "torch.device.type"
+FACTS = frozenset(map("torch.Tensor.{}".format, ("device", "dtype", "is_leaf", "requires_grad")))
+FACTS |= {DEVICE_TYPE, *map("torch.Tensor.is_{}".format, ("cpu", "cuda", "meta", "mps", "xpu"))}
 FACTS |= set(map("torch.{}".format, ("finfo.eps", "finfo.max", "finfo.min", "finfo.tiny", "iinfo.max", "iinfo.min")))
 ATTRIBUTES = FACTS.union(map("torch.Tensor.{}".format, ("T", "mT", "H", "mH", "real", "imag", "data", "grad")))
 

@@ -73,7 +73,7 @@ PREDICATES = _names(
     "torch",
     """
     _assert can_cast is_autocast_enabled is_complex is_conj is_floating_point is_grad_enabled is_inference_mode_enabled
-    finfo iinfo is_neg is_nonzero is_same_size is_signed is_tensor
+    device finfo iinfo is_neg is_nonzero is_same_size is_signed is_tensor
     promote_types result_type _shape_as_tensor sym_float sym_int sym_ite sym_max sym_min sym_not sym_sqrt sym_sum
     """,
 )

@@ -27,10 +27,9 @@ _MethodWrapper = type(torch._C.TensorBase.__dict__["shape"].__get__)
 
 # Facts about a tensor that are the same at every size: constants of the graph.
 _CONSTANT_METHODS = frozenset((
-    "element_size", "get_device", "__hash__", "is_inference", "is_conj", "is_neg", "is_pinned",
+    "element_size", "__hash__", "is_inference", "is_conj", "is_neg", "is_pinned", "_has_compatible_shallow_copy_type",
     "is_set_to", "has_names", "is_shared", "__dir__", "retain_grad", "_is_view", "is_tensor", "is_storage", "finfo",
-    "iinfo", "get_default_dtype", "get_default_device", "has_torch_function",
-    "is_anomaly_enabled", "_has_compatible_shallow_copy_type", "device",
+    "iinfo", "get_default_dtype", "get_default_device", "has_torch_function", "is_anomaly_enabled",
 ))  # fmt: skip
 _TEXTS = ("__repr__", "__str__", "__format__")
 # Functions that a graph cannot hold: what they do, and what to do instead.
@@ -185,7 +184,7 @@ def _attribute(recorder: Recorder, wrapper: Any, args: tuple[Any, ...], frame: F
     if name == "ndim":
         return _rank(recorder, args[0], frame)
     result = facts.attribute(recorder, args[0], name, result, frame)
-    if f"torch.Tensor.{name}" in ATTRIBUTES and isinstance(result, Tensor | torch.device):
+    if f"torch.Tensor.{name}" in ATTRIBUTES and isinstance(result, Tensor):
         return recorder.bind(result, _step(recorder, f"torch.Tensor.{name}", args, {}, frame))
     return result
 
@@ -329,8 +328,7 @@ _SPECIAL: dict[str, Handler] = {
     "size": _size,
     "numel": _numel,
     "nelement": _numel,
-    "dim": _dim,
-    "ndimension": _dim,
+    **dict.fromkeys(("dim", "ndimension"), _dim),
     "__len__": _length,
     "__bool__": _truth,
     "is_nonzero": _truth,
@@ -344,6 +342,8 @@ _SPECIAL: dict[str, Handler] = {
     "_set_grad_enabled": _gradients,
     "__setitem__": _set_item,
     "_assert": _claim,
+    "device": facts.make_device,
+    "get_device": facts.device_number,
     "__deepcopy__": _copied,
     **dict.fromkeys(facts.FUNCTIONS, _fact),
     **dict.fromkeys(_REFUSED, _told),

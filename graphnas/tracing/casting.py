@@ -33,8 +33,8 @@ def _is_asked(value: Value, kind: str) -> bool:
 
 def _asks(step: Step | None, kind: str) -> bool:
     match step:
-        case Step(op=Call(target="torch.is_autocast_enabled"), args=args):
-            return args == (kind,)
+        case Step(op=Call(target="torch.is_autocast_enabled"), args=(asked,)):
+            return bool(kind == (asked.content if isinstance(asked, Value) else asked))
     return False
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from graphnas.errors import GraphNASError
 from graphnas.tracing import sources
 from graphnas.tracing.sizes import Symbolic, converted
 
@@ -36,18 +37,15 @@ class Conversions:
     def __init__(self) -> None:
         self.allowed = True
         self.dtypes = True  # whether they are followed
+        self.devices = True  # whether they are
         self._met = False  # a dtype, that is
+        self._met_device = False
         self._found: dict[int, tuple[dict[str, Any], dict[str, None]]] = {}  # globals, and names in them
 
     @property
     def used(self) -> bool:
         """Whether any conversion is ours, or a dtype is followed."""
         return bool(self._found) or self._met
-
-    def forbid(self) -> None:
-        """From here on all numbers become plain where Python makes them so, and all dtypes where they are read."""
-        self.allowed, self._found = False, {}
-        self.forbid_dtypes()
 
     def forbid_dtypes(self) -> None:
         """From here on all dtypes become plain where they are read."""
@@ -57,6 +55,24 @@ class Conversions:
         """Whether a dtype that is read is to be followed; one that is compared by `is` cannot be."""
         self._met = self._met or self.dtypes
         return self.dtypes and not identified
+
+    def meet_device(self) -> bool:
+        """Whether a device that is read is to be followed."""
+        self._met_device = self._met_device or self.devices
+        return self.devices
+
+    def retreats(self, error: GraphNASError) -> Iterator[tuple[bool, bool]]:
+        """What might be followed no more where a run has failed: numbers and dtypes, devices; the least comes first.
+
+        Devices are to blame for nothing that is refused: what cannot take them, as code in C, raises something else.
+        """
+        device = self._met_device and self.devices and isinstance(error.__cause__, Exception)
+        if device:
+            yield False, True
+        if self.used:
+            yield True, False
+        if device and self.used:
+            yield True, True
 
     def come_across(self, name: str, frame: FrameType) -> None:
         """Python is about to make a plain number of a tensor or of one that is followed.
@@ -86,15 +102,23 @@ class Conversions:
             self.allowed = before
 
     @contextlib.contextmanager
-    def suspended(self) -> Iterator[None]:
-        """All numbers become plain where Python makes them so, and all dtypes."""
-        found, self._found = self._found, {}
-        dtypes, self.dtypes = self.dtypes, False
+    def forbidden(self, numbers: bool, devices: bool) -> Iterator[None]:
+        """From here on, unless what is done now raises, less is followed.
+
+        Args:
+            numbers: whether all numbers become plain where Python makes them so, and all dtypes where they are read.
+            devices: whether all devices become plain where they are read.
+        """
+        before = self.allowed, self._found, self.dtypes, self._met, self.devices
+        if numbers:
+            self.allowed, self._found = False, {}
+            self.forbid_dtypes()
+        self.devices = self.devices and not devices
         try:
-            with self.settled():
-                yield
-        finally:
-            self._found, self.dtypes = found, dtypes
+            yield
+        except BaseException:
+            self.allowed, self._found, self.dtypes, self._met, self.devices = before
+            raise
 
     @contextlib.contextmanager
     def replaced(self, recorder: Recorder) -> Iterator[None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
@@ -20,22 +20,25 @@ if TYPE_CHECKING:
     from graphnas.tracing.recorder import Recorder
 
 
-class Dtype(Followed):
-    """A dtype that carries the expression it came from.
+class Named(Followed):
+    """What is no number and can only be compared: a dtype, say, that carries the expression it came from.
 
     It is none of torch's, as there can be no others of their type. Functions of torch take it since it has a
     `__torch_function__`, and the tracer then gives them the plain one.
     """
 
-    kind = running = torch.dtype
-
     @classmethod
     def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return function(*bare(args), **bare(kwargs or {}))
 
+    @staticmethod
+    def claim(plain: Any) -> Arg:
+        """A plain one in a graph."""
+        raise NotImplementedError
+
     def told(self) -> Arg:
-        """The plain dtype in a graph."""
-        return Constant(constant_name(self.value))
+        """The plain one in a graph."""
+        return self.claim(self.value)
 
     def __eq__(self, other: object) -> bool:
         return self._compared("==", other)  # type: ignore[no-any-return]
@@ -44,10 +47,11 @@ class Dtype(Followed):
         return self._compared("!=", other)  # type: ignore[no-any-return]
 
     def _compared(self, name: str, other: object) -> Any:
-        if not isinstance(other, torch.dtype):
+        if not isinstance(other, self.kind):
             return NotImplemented
         outcome: bool = FUNCTIONS[name](self.value, plain(other))
-        ours, theirs = _claimed(self), _claimed(other)
+        ours = expression(self)
+        theirs = expression(other) if isinstance(other, Followed) else self.claim(other)
         if self.listener.listening and ours != theirs:
             self.listener.guard(Apply(name, (ours, theirs)), outcome)
         return outcome
@@ -58,18 +62,31 @@ class Dtype(Followed):
     def __repr__(self) -> str:
         return repr(pin(self))
 
+    def __str__(self) -> str:
+        return str(pin(self))
+
+    def __format__(self, form: str) -> str:
+        return format(pin(self), form)
+
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return self.value.__reduce_ex__(protocol)
+        return pin(self).__reduce_ex__(protocol)
 
-    def __copy__(self) -> Dtype:
+    def __copy__(self) -> Self:
         return self
 
-    def __deepcopy__(self, memo: Any) -> Dtype:
+    def __deepcopy__(self, memo: Any) -> Self:
         return self
 
 
-def _claimed(dtype: Any) -> Arg:
-    return expression(dtype) if isinstance(dtype, Followed) else Constant(constant_name(dtype))
+class Dtype(Named):
+    """A dtype that carries the expression it came from."""
+
+    kind = running = torch.dtype
+
+    @staticmethod
+    def claim(plain: torch.dtype) -> Arg:
+        """A plain dtype in a graph."""
+        return Constant(constant_name(plain))
 
 
 @contextlib.contextmanager

@@ -205,13 +205,12 @@ def _check_tensors(first: Interface, other: Interface, called: str, number: int,
     """Tensors that stand at the same place are of one kind, and containers of them are built alike."""
     mine, theirs = _tensors(first), _tensors(other)
     for path in mine.keys() & theirs.keys():
-        for what in ("dtype", "device"):
-            ours, rival = getattr(mine[path], what), getattr(theirs[path], what)
-            if ours != rival:
-                raise TraceError(
-                    f"the input {_spelled(path)} has the {what} {ours} in {called}, and {rival} in example {number}\n"
-                    f"  at {where}. A graph has one {what} for an input: trace the two apart."
-                )
+        ours, rival = mine[path].dtype, theirs[path].dtype
+        if ours != rival:
+            raise TraceError(
+                f"the input {_spelled(path)} has the dtype {ours} in {called}, and {rival} in example {number}\n"
+                f"  at {where}. A graph has one dtype for an input: trace the two apart."
+            )
     shared = {path[0] for path in mine} & {path[0] for path in theirs}
     for path in sorted(mine.keys() ^ theirs.keys(), key=repr):
         if path[0] in shared:

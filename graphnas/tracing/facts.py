@@ -11,16 +11,18 @@ import torch
 from graphnas.ir.choice import Apply
 from graphnas.ir.node import Call
 from graphnas.tracing import sources
+from graphnas.tracing.devices import Device
 from graphnas.tracing.dtypes import Dtype
 from graphnas.tracing.meanings import is_identified
 from graphnas.tracing.record import Value
+from graphnas.tracing.sizes import Followed, bare
 
 if TYPE_CHECKING:
     from graphnas.tracing.recorder import Recorder
 
 # Functions and attributes that answer yes or no, otherwise for another dtype, device, or mode of torch.
 FUNCTIONS = ("is_floating_point", "is_complex", "is_signed", "can_cast")
-ATTRIBUTES = frozenset(("requires_grad", "is_leaf", "is_cuda", "is_cpu"))
+ATTRIBUTES = frozenset(("requires_grad", "is_leaf", "is_cpu", "is_cuda", "is_meta", "is_mps", "is_xpu"))
 
 
 def ask(
@@ -32,7 +34,7 @@ def ask(
     frame: FrameType,
 ) -> bool:
     """A function that says yes or no: recorded, and guarded where it is not torch that asks."""
-    outcome = function(*args, **kwargs)
+    outcome = function(*bare(args), **bare(kwargs))
     if not sources.is_torch(frame.f_code):
         step = recorder.step(Call(target), *recorder.arguments(args, kwargs), target.rpartition(".")[2], frame)
         recorder.guard(Apply("bool", (Value(outcome, step),)), outcome)
@@ -40,9 +42,11 @@ def ask(
 
 
 def attribute(recorder: Recorder, tensor: torch.Tensor, name: str, result: Any, frame: FrameType) -> Any:
-    """An attribute is read: guarded if it is yes or no; a dtype is followed to where it decides, or is handed on."""
+    """An attribute is read: guarded if it is yes or no; a dtype or device is followed to where it decides."""
     if name == "dtype":
         return _dtype(recorder, tensor, result, frame)
+    if name == "device":
+        return _device(recorder, tensor, result, frame)
     if name in ATTRIBUTES and not sources.is_torch(frame.f_code):
         claim = Apply("bool", (_read(recorder, tensor, name, result, frame),))
         recorder.guard(claim, result)
@@ -58,6 +62,42 @@ def _dtype(recorder: Recorder, tensor: torch.Tensor, result: torch.dtype, frame:
         return dtype
     recorder.guard(Apply("==", (dtype.expr, dtype.told())), True)
     return result
+
+
+def _device(recorder: Recorder, tensor: torch.Tensor, result: torch.device, frame: FrameType) -> Any:
+    step = recorder.step(Call("torch.Tensor.device"), (recorder.read(tensor),), {}, "device", frame)
+    if sources.is_torch(frame.f_code):
+        return recorder.new(result, step, ()).content  # handed on, it is known: each time it is read it is another
+    device = Device(result, Value(result, step), recorder)
+    if recorder.conversions.meet_device():
+        return device
+    recorder.guard(Apply("==", (device.expr, device.told())), True)
+    return result
+
+
+def make_device(
+    recorder: Recorder, function: type, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType
+) -> Any:
+    """`torch.device(x.device)`, or of its kind, is followed as well; any other is plain."""
+    given = (*args, *kwargs.values())
+    result = function(*bare(args), **bare(kwargs))
+    if len(given) == 1 and type(given[0]) is Device:
+        return given[0]
+    if not any(isinstance(value, Followed) for value in given):
+        return result
+    step = recorder.step(Call("torch.device"), *recorder.arguments(args, kwargs), "device", frame)
+    return recorder.bind(result, step)
+
+
+def device_number(
+    recorder: Recorder, function: Callable[..., int], args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType
+) -> int:
+    """`x.get_device()`: the graph relies on the device."""
+    number, (tensor, *_) = function(*args, **kwargs), (*args, *kwargs.values())
+    if not sources.is_torch(frame.f_code):
+        device = _read(recorder, tensor, "device", tensor.device, frame)
+        recorder.guard(Apply("==", (device, Device.claim(tensor.device))), True)
+    return number
 
 
 def _read(recorder: Recorder, tensor: torch.Tensor, name: str, result: Any, frame: FrameType) -> Value:

@@ -16,7 +16,7 @@ from torch.nn.modules._functions import BackwardHookFunction as BackwardHook
 from graphnas.ir import targets
 from graphnas.tracing import sources
 from graphnas.tracing.regions import Regions
-from graphnas.tracing.sizes import Symbolic, pin, plain
+from graphnas.tracing.sizes import Symbolic, bare, pin, plain
 
 _ABSENT = object()
 
@@ -112,9 +112,15 @@ def questions(ask: Callable[[str, Callable[..., Any], tuple[Any, ...], FrameType
 
 @contextlib.contextmanager
 def autocasts(regions: Regions, listening: Callable[[], bool]) -> Iterator[None]:
-    """Tells of every autocast that the model itself enters and leaves."""
+    """Tells of every autocast that the model itself makes, enters and leaves."""
+    make: Any = torch.autocast.__init__
     enter: Any = torch.autocast.__enter__
     leave: Any = torch.autocast.__exit__
+
+    def making(context: torch.autocast, *args: Any, **kwargs: Any) -> None:
+        make(context, *bare(args), **bare(kwargs))
+        if listening():
+            regions.make_autocast(context, args[0] if args else kwargs["device_type"])
 
     def entering(context: torch.autocast) -> Any:
         if listening():
@@ -126,7 +132,9 @@ def autocasts(regions: Regions, listening: Callable[[], bool]) -> Iterator[None]
             regions.exit_autocast(context, sys._getframe(1))
         return leave(context, *raised)
 
-    with replaced(torch.autocast, "__enter__", entering), replaced(torch.autocast, "__exit__", leaving):
+    with contextlib.ExitStack() as stack:
+        for name, method in (("__init__", making), ("__enter__", entering), ("__exit__", leaving)):
+            stack.enter_context(replaced(torch.autocast, name, method))
         yield
 
 

@@ -30,6 +30,7 @@ from graphnas.tracing.arguments import NotAnArgumentError, argument
 from graphnas.tracing.assignments import Assignments
 from graphnas.tracing.caches import frozen
 from graphnas.tracing.conversions import Conversions
+from graphnas.tracing.devices import Device as FollowedDevice
 from graphnas.tracing.dtypes import Dtype, limits
 from graphnas.tracing.identity import fresh, storage
 from graphnas.tracing.meanings import is_message
@@ -177,7 +178,7 @@ class Recorder:
 
     # ------------------------------------------------------------ values
     def read_argument(self, given: Any) -> Arg:
-        """The value that a tensor or packed sequence is; of a device, the tensor it was read off, or its name."""
+        """The value that a tensor or packed sequence is; of a device that torch has read, or its name."""
         if isinstance(given, PackedSequence):
             return packing.packed(self, given)
         if not isinstance(given, torch.device):
@@ -255,7 +256,7 @@ class Recorder:
         if kind is bool:
             self.guard(Apply("bool", (Value(result, step, item),)), result)  # Python decides by it, or keeps it
         if kind is torch.device:
-            self.new(result, step, item)  # every time it is read it is another object
+            return FollowedDevice(result, Value(result, step, item), self)
         if kind is torch.dtype:
             return Dtype(result, Value(result, step, item), self)
         return result

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from graphnas.ir.node import ENTER_AUTOCAST, ENTER_GRAD_MODE, EXIT_AUTOCAST, EXIT_GRAD_MODE, Arg, Call
+from graphnas.ir.node import DEVICE_TYPE, ENTER_AUTOCAST, ENTER_GRAD_MODE, EXIT_AUTOCAST, EXIT_GRAD_MODE, Arg, Call
+from graphnas.tracing.record import Step, Value
+from graphnas.tracing.sizes import expression
 
 if TYPE_CHECKING:
     from graphnas.tracing.recorder import Recorder
@@ -22,6 +24,7 @@ class Regions:
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
+        self._devices: dict[torch.autocast, Arg] = {}  # what those were made for that are for no fixed kind of device
         self._open: list[bool | torch.autocast] = []  # what a grad mode was set to; one that changes nothing is none
 
     @property
@@ -39,6 +42,12 @@ class Regions:
             self._open.append(enabled)
             self._recorder.step(Call(ENTER_GRAD_MODE), (enabled,), {}, "enter_grad_mode", frame)
 
+    def make_autocast(self, context: torch.autocast, kind: Any) -> None:
+        """An autocast is made for a kind of device; one of `x.device.type` remains so."""
+        match expression(kind):
+            case Value(step=Step(op=Call(target=target), args=(device,))) if target == DEVICE_TYPE:
+                self._devices[context] = device
+
     def enter_autocast(self, context: torch.autocast, frame: FrameType) -> None:
         """An autocast is entered.
 
@@ -50,7 +59,7 @@ class Regions:
                 "autocast is entered inside the model", "Put `with torch.autocast(...)` around the call of the model."
             )
         self._open.append(context)
-        device = self._device(context.device)
+        device = self._devices.get(context, context.device)
         self._recorder.step(Call(ENTER_AUTOCAST), (device,), {}, "enter_autocast", frame)
 
     def exit_autocast(self, context: torch.autocast, frame: FrameType) -> None:
@@ -68,10 +77,3 @@ class Regions:
                 f"{what} leaves gradients switched differently than it found them, or autocast",
                 "Write `with torch.no_grad():`.",
             )
-
-    def _device(self, kind: str) -> Arg:
-        """The device that a module has read off a tensor, as `autocast(x.device.type)` does; else the name of it."""
-        recorder = self._recorder
-        devices = (value for value in reversed(recorder.known.values()) if isinstance(value.content, torch.device))
-        here = (value for value in devices if any(item is value.step for item in recorder.call.items))
-        return next((value for value in here if value.content.type == kind), kind)

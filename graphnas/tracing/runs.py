@@ -249,21 +249,21 @@ class Runs:
                 return self._once(face, training)
             except FoundError:
                 self._anew()
-            except GraphNASError:
-                if not self._conversions.used:
-                    raise
-                self._anew()
-                with self._conversions.suspended():
-                    record = self._otherwise(face, training)
-                if record is None:
-                    raise
-                self._conversions.forbid()
-                return record
+            except GraphNASError as error:
+                for plain in self._conversions.retreats(error):
+                    record = self._otherwise(face, training, plain)
+                    if record is not None:
+                        return record
+                raise
 
-    def _otherwise(self, face: Interface, training: bool) -> Record | None:
+    def _otherwise(self, face: Interface, training: bool, plain: tuple[bool, bool]) -> Record | None:
         """A run, where one has failed; None where that fails as well, and what is reported is the first error."""
+        self._anew()
         try:
-            return self._once(face, training)
+            with self._conversions.forbidden(*plain):
+                return self._once(face, training)
+        except FoundError:
+            return self._otherwise(face, training, plain)
         except GraphNASError:
             return None
 

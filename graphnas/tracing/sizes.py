@@ -59,7 +59,7 @@ class _Float(float, torch.SymFloat):  # type: ignore[misc]
 
 
 class Followed:
-    """A number, or a dtype, that carries the expression it came from.
+    """A number, a dtype or a device that carries the expression it came from.
 
     It is not one of Python's: of those whatever is written in C takes the value, and nobody notices. This one is asked
     for it, as by `"ab"[size]` and `range(size)`; and a plain float leaves it to this one what `0.5 * size` is.
@@ -121,7 +121,7 @@ def symbolic(value: Any, expr: Arg, listener: Listener) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """The number or dtype without its expression."""
+    """The number, dtype or device without its expression."""
     return value.value if issubclass(type(value), Followed) else value
 
 
@@ -151,7 +151,7 @@ def expression(value: Any) -> Arg:
 
 
 def pin(value: Any) -> Any:
-    """The plain number or dtype, guarded: from here on it is a constant that the graph relies on."""
+    """The plain number, dtype or device, guarded: from here on it is a constant that the graph relies on."""
     result = plain(value)
     if isinstance(value, Followed) and value.listener.listening and isinstance(value.expr, Expr):
         value.listener.guard(Apply("==", (value.expr, value.told())), True)

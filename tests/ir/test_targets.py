@@ -18,7 +18,7 @@ from graphnas.ir.node import ATTRIBUTES
 # Names that newer or older releases of torch lack.
 MAY_BE_ABSENT = {"torch.nn.functional.grouped_mm", "torch.Tensor.to_padded_tensor", "torch.float8_e8m0fnu"}
 # Classes whose constructors do no more than keep what they are given, or look it up.
-RECORDS = {"torch.nn.utils.rnn.PackedSequence", "torch.finfo", "torch.iinfo"}
+RECORDS = {"torch.nn.utils.rnn.PackedSequence", "torch.device", "torch.finfo", "torch.iinfo"}
 DANGEROUS = str.split("""
     torch.load torch.save torch.hub.load torch.hub.load_state_dict_from_url torch.jit.load torch.jit.script
     torch.compile torch.from_file torch.frombuffer torch.from_numpy torch.from_dlpack torch.to_dlpack
@@ -101,7 +101,7 @@ def test_targets_come_from_a_few_namespaces() -> None:
         "torch.fft",
         "torch.linalg",
     }
-    assert homes == {*functions, "torch.Tensor", "torch.finfo", "torch.iinfo", "math", "operator"}
+    assert homes == {*functions, "torch.Tensor", "torch.device", "torch.finfo", "torch.iinfo", "math", "operator"}
     assert all(getattr(math, name.removeprefix("math.")) for name in OUTSIDE if name.startswith("math."))
     assert all(getattr(operator, name.removeprefix("operator.")) for name in OUTSIDE if name.startswith("operator."))
 

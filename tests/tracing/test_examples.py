@@ -405,7 +405,6 @@ WRONG: list[tuple[str, Callable[[], nn.Module], list[Any], str]] = [
         [gn.example([ONE]), gn.example([ONE.double()])],
         r"items\[0\] has the dtype torch\.float32 in the first",
     ),
-    ("device", Held, [gn.example([ONE]), gn.example([ONE.to("meta")])], r"items\[0\] has the device cpu in the first"),
     ("kind", Held, [gn.example([ONE], 2.0), gn.example([ONE], ONE)], r"'scale' is not given alike in all examples"),
     (
         "lengths behind none",
