@@ -185,9 +185,9 @@ class _Scope(Terms):
 
     def _doubts(self, ref: Ref) -> tuple[Expr, ...]:
         """What must hold for a value to be there that is part of a result with more or fewer parts."""
-        if not ref.item or ref in self.layout.sure or self.layout.home.get(ref.name) is not self.region:
-            return ()
-        return is_there(self.layout.graph.by_name[ref.name], ref.item) if ref.name not in self.counts else ()
+        node = self.layout.graph.by_name.get(ref.name) if ref.item and ref not in self.layout.sure else None
+        here = node is not None and self.layout.home[ref.name] is self.region and ref.name not in self.counts
+        return is_there(node, ref.item) if here and node is not None else ()
 
     def _container(self, path: str) -> tuple[str, int, int] | None:
         found = self.table.container(path)

@@ -63,7 +63,8 @@ def is_there(node: Node, item: tuple[int | str, ...]) -> tuple[Expr, ...]:
     if name not in CUTS:
         return ()
     by, dim = given_to(name, node.args[1:], node.kwargs)
-    number = count(name, by, Size(node.args[0], dim)) if isinstance(dim, int) and not isinstance(by, tuple) else None
+    is_number = isinstance(by, int | Expr) and isinstance(dim, int)
+    number = count(name, by, Size(node.args[0], dim)) if is_number else None  # type: ignore[arg-type]
     return (Apply(">", (number, item[0])),) if isinstance(number, Expr) else ()
 
 

@@ -23,6 +23,13 @@ class Sum(nn.Module):
         return total
 
 
+class First(nn.Module):
+    """Takes the second part too where there are two rows."""
+
+    def forward(self, parts: tuple[Tensor, ...], x: Tensor) -> Tensor:
+        return parts[0] + parts[1] if x.shape[0] == 2 else parts[0]
+
+
 class Cut(nn.Module):
     """Cuts a tensor into rows."""
 
@@ -36,7 +43,7 @@ class Looping(nn.Module):
     def __init__(self, function: Callable[..., Tensor]) -> None:
         super().__init__()
         self.function = function
-        self.add, self.cut = Sum(), Cut()
+        self.add, self.cut, self.first = Sum(), Cut(), First()
 
     def forward(self, x: Tensor) -> Tensor:
         return self.function(self, x)
@@ -157,6 +164,13 @@ def test_one_example_fixes_how_often_a_loop_runs(function: Callable[..., Tensor]
     for batch in (3, 5) if function is decided_before else (1, 3, 5):
         with pytest.raises(ValueError, match=REFUSED):
             network(drawn(batch))
+
+
+def test_parts_of_given_sizes_are_always_there() -> None:
+    model = Looping(lambda self, x: self.first(x.split([1, x.shape[0] - 1]), x))
+    network = build(model, 2, 3)
+    for batch in (1, 2, 3, 5):
+        assert_same(*(run(each, {}, drawn(batch), training=False) for each in (model, network)))
 
 
 def test_what_the_user_unpacks_is_unpacked() -> None:
