@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -171,6 +172,29 @@ def test_parts_of_given_sizes_are_always_there() -> None:
     network = build(model, 2, 3)
     for batch in (1, 2, 3, 5):
         assert_same(*(run(each, {}, drawn(batch), training=False) for each in (model, network)))
+
+
+@pytest.mark.parametrize("batches", [(2, 3), (3, 1, 2)], ids=str)
+def test_space_of_several_numbers_of_parts_runs_as_its_children_do(batches: tuple[int, ...]) -> None:
+    def forward(self: Any, x: Tensor) -> Tensor:
+        total = self.add(x.unbind(0), x)
+        for part in self.act(x).split(1):
+            total = total + self.act(part)
+        return total  # type: ignore[no-any-return]
+
+    model = Looping(forward)
+    model.act = nn.ReLU()
+    graph = gn.trace(model, *(gn.example(drawn(batch)) for batch in batches))
+    space = gn.mutate(graph, gn.Swap(nn.ReLU, {"silu": nn.SiLU}, label="{node}"))
+    network = gn.build(space)
+    for seed in range(4):
+        arch = gn.sample(space, seed)
+        child = gn.build(gn.specialize(space, arch))
+        for batch in batches:
+            assert torch.equal(network(drawn(batch), plan=arch), child(drawn(batch)))
+        for each in (child, functools.partial(network, plan=arch)):
+            with pytest.raises(ValueError, match="another condition"):
+                each(drawn(5))
 
 
 def test_what_the_user_unpacks_is_unpacked() -> None:
