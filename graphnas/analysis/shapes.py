@@ -103,6 +103,8 @@ def shape_of(found: Mapping[str, Result], ref: Ref) -> Result:
     shape: Result = found[ref.name]
     for item in ref.item:
         match shape:
+            case tuple() if isinstance(item, int) and item >= len(shape):
+                return Unknown(f"{ref.name} has no part {item} on these inputs")
             case tuple() | FrozenDict():
                 shape = shape[item]  # type: ignore[index]  # an index into a tuple, a key of a mapping
             case Unknown():

@@ -207,7 +207,8 @@ class Writer:
         """Writes `x += y`; false where the result of writing into something else is read."""
         base, operand = item.args
         origin = origin_of(item)
-        if item.results and origin is None:
+        is_part = isinstance(base, Local) and base.item  # no other can be put in its place in a tuple
+        if is_part or (item.results and origin is None):
             return False
         if origin is not None and any(entry.index == origin for entry in self.pending):
             self.flush()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 from graphnas.codegen.branches import common, conjunction
@@ -21,10 +20,11 @@ from graphnas.codegen.terms import Terms
 from graphnas.codegen.writes import Writes, without_writing
 from graphnas.errors import EmitError
 from graphnas.ir import effects, targets
-from graphnas.ir.choice import Apply, Choice, choices_in
+from graphnas.ir.choice import Apply, Choice, Expr, choices_in
 from graphnas.ir.naming import without_calls
 from graphnas.ir.node import ALIAS, ARGUMENT, GUARD, Arg, Call, Choose, Layer, Node, Ref
-from graphnas.ir.pieces import counted
+from graphnas.ir.pieces import counted, is_there
+from graphnas.ir.source import Target
 
 # Functions and layers that always return two values.
 _PAIRS = frozenset(
@@ -70,6 +70,7 @@ class _Scope(Terms):
         self.former = former
         self.items: list[Item] = []
         self.conditional: dict[int, tuple[Arg, ...]] = {}  # values that are not always computed, and when they are
+        self.counts: dict[str, int] = {}  # how many values a node gives, where that is known
         self.order = Order(self.layout, region, former.awaited)
 
     def form(self) -> Form:
@@ -85,10 +86,10 @@ class _Scope(Terms):
             if isinstance(item, Node) and isinstance(item.op, Call) and item.op.target == ARGUMENT:
                 self.known[Ref(item.name)] = Attribute(identifier(item.args[0], "a parameter of forward"))
                 continue
-            count = self._count(region.items[place - 1], item) if place else 0
-            if count:
-                self.items[-1] = replace(self.items[-1], count=count)
+            if place and self._count(region.items[place - 1], item):
                 continue
+            if place + 1 < len(region.items) and (count := self._count(item, region.items[place + 1])):
+                self._unpack(item, count, region.items[place + 1])  # type: ignore[arg-type]
             made = self._module(item) if isinstance(item, Region) else self._node(item)
             if made.when:
                 self.conditional |= dict.fromkeys((index for _, index in made.results), made.when)
@@ -110,11 +111,17 @@ class _Scope(Terms):
         return form if self.layout.demands is not None else sized(collected(form))
 
     def _count(self, made: Node | Region, guard: Node | Region) -> int:
-        """How many values a node gives, if what follows it is the guard of that: unpacking them says so; else 0."""
+        """How many values a node gives, if what follows it is the guard of that; else 0."""
         if self.layout.demands is not None or not isinstance(made, Node) or not isinstance(guard, Node):
             return 0
         is_unpacked = isinstance(guard.op, Call) and guard.op.target == GUARD and made.name in self.layout.items
         return counted(made, guard) if is_unpacked else 0
+
+    def _unpack(self, made: Node, count: int, guard: Node) -> None:
+        """Unpacking what a node gives counts it, as in the user's code; if that does not, its guard goes first."""
+        self.counts[made.name] = count
+        if len(_unpacked(made)) != count:
+            self.items.append(self._node(guard))
 
     def _formals(self) -> tuple[list[Ref], tuple[str, ...]]:
         """The call's inputs, and what they are called."""
@@ -173,8 +180,14 @@ class _Scope(Terms):
         """
         term = self.term(ref)
         own = self.conditional.get(term.index, ()) if self.conditional and isinstance(term, Local) else ()
-        missing = own[common(own, when) :]
+        missing = (*own[common(own, when) :], *map(self.term, self._doubts(ref)))
         return Apply("if", (conjunction(missing), term, Literal("None"))) if missing else term
+
+    def _doubts(self, ref: Ref) -> tuple[Expr, ...]:
+        """What must hold for a value to be there that is part of a result with more or fewer parts."""
+        node = self.layout.graph.by_name.get(ref.name) if ref.item and ref not in self.layout.sure else None
+        here = node is not None and self.layout.home[ref.name] is self.region and ref.name not in self.counts
+        return is_there(node, ref.item) if here and node is not None else ()
 
     def _container(self, path: str) -> tuple[str, int, int] | None:
         found = self.table.container(path)
@@ -247,6 +260,8 @@ class _Scope(Terms):
 
     def _call(self, node: Node) -> Item:
         arguments = self.term(node.args)
+        if isinstance(node.op, Call) and node.op.target in _PAIRS:
+            self.counts[node.name] = 2
         if node.name in self.former.writes.out_of_place:
             moved = without_writing(node)
             if isinstance(moved.op, Call) and moved.op.target in targets.TARGETS:
@@ -262,7 +277,7 @@ class _Scope(Terms):
             self.term(node.kwargs),
             _hint(node.name),
             writes=effects.writes(node) and "inplace" not in node.kwargs,
-            count=2 * (node.op.target in _PAIRS),
+            count=self.counts.get(node.name, 0),
         )
 
     def _results(self, node: Node) -> tuple[tuple[tuple[int | str, ...], int], ...]:
@@ -272,6 +287,9 @@ class _Scope(Terms):
         wholes: set[tuple[int | str, ...]] = (
             {()} if any(isinstance(key, str) for item in items for key in item) else set(items)
         )
+        if isinstance(node.op, Call) and node.name not in self.counts:  # unpacking more than there is would raise
+            sure = all(Ref(node.name, item) in self.layout.sure for item in items)
+            wholes = wholes if sure and _unpacked(node) else {()}
         packed = _packed(node)
         if packed is not None and any(item[: len(packed)] == packed for item in items):
             wholes.add(packed)
@@ -290,6 +308,12 @@ class _Scope(Terms):
     def _attribute(self, path: str) -> str:
         name = self.table.names.get(path) or _last(path)
         return "" if name.isdigit() else name
+
+
+def _unpacked(node: Node) -> tuple[Target, ...]:
+    """The variables into which the user's code unpacks the result of a node; none where it does otherwise."""
+    target = node.source.target if node.source else ""
+    return target if isinstance(target, tuple) else ()
 
 
 def _packed(node: Node) -> tuple[int, ...] | None:

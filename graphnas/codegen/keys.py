@@ -77,7 +77,7 @@ class Keys:
         if name in self._writes.all:
             key += [name in self._writes.out_of_place, name in self._writes.copied]
         for item in self._layout.items.get(name, ()):
-            key.append(item)
+            key += (item, Ref(name, item) in self._layout.sure)
             numbers[Ref(name, item)] = len(numbers)
         return tuple(key)
 

@@ -64,6 +64,7 @@ class Layout:
         home: the call in which a node ran or an input arrived.
         calls: the calls of a module by its path.
         items: which items of a tuple-valued node are used.
+        sure: those of them that are read whenever the node has run; others may not be there, as the third row of two.
         demands: what everything is needed for, where choices are open.
     """
 
@@ -72,6 +73,7 @@ class Layout:
     home: dict[str, Region]
     calls: dict[str, list[Region]]
     items: dict[str, dict[tuple[int | str, ...], None]]
+    sure: set[Ref] = field(default_factory=set)
     demands: Demands | None = None
 
     def called(self, region: Region) -> FrozenDict[Ref, str]:
@@ -92,7 +94,8 @@ class Layout:
 
 def outline(graph: Graph) -> Layout:
     """Finds the module calls of a graph, their inputs and their outputs."""
-    layout = Layout(graph, Region(None, None), {}, defaultdict(list), {}, Demands(graph) if graph.choices else None)
+    layout = Layout(graph, Region(None, None), {}, defaultdict(list), {})
+    layout.demands = Demands(graph) if graph.choices else None
     for given in graph.inputs:
         layout.home[given.name] = layout.root
     _nest(layout)
@@ -102,6 +105,7 @@ def outline(graph: Graph) -> Layout:
             _use(layout, node, region)
     for ref in graph.reads:
         _pass(layout, ref, layout.root)
+        _ensure(layout, ref, 0)
     for calls in layout.calls.values():
         for region in calls:
             if len(region.inputs) > 1:
@@ -174,18 +178,31 @@ def _common(all_conditions: list[Conditions]) -> Conditions:
 
 
 def _use(layout: Layout, node: Node, region: Region) -> None:
+    depth = int(node.condition is not None)  # of a join one argument alone is read
     if node.when is None:
         for ref in node.refs:
             _pass(layout, ref, region)
+            _ensure(layout, ref, depth)
         return
+    around = conditions(node)
     for ref in refs_in((node.args, node.kwargs, node.condition)):
         _pass(layout, ref, region)
-    for position, condition in enumerate(conditions(node)):
+        _ensure(layout, ref, depth + len(around))
+    for position, condition in enumerate(around):
         user = region  # the condition is written where it begins to hold
         while user.parent is not None and position < len(user.when or ()):
             user = user.parent
         for ref in refs_in(condition):
             _pass(layout, ref, user)
+            _ensure(layout, ref, position)
+
+
+def _ensure(layout: Layout, ref: Ref, depth: int) -> None:
+    """Something that runs under so many conditions reads a value."""
+    if ref.item:
+        node = layout.graph.by_name.get(ref.name)
+        if node is None or depth <= len(conditions(node)):
+            layout.sure.add(ref)
 
 
 def _pass(layout: Layout, ref: Ref, user: Region) -> None:

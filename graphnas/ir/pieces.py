@@ -48,6 +48,26 @@ def count(name: str, by: Arg, size: Expr) -> Arg:
     return by
 
 
+def is_there(node: Node, item: tuple[int | str, ...]) -> tuple[Expr, ...]:
+    """The tests on sizes that hold where a result has a part; none where it always has.
+
+    Args:
+        node: what returns the result.
+        item: the way to the part.
+    """
+    name = node.op.target.rpartition(".")[2] if isinstance(node.op, Call) else ""
+    if not item or not node.args or not isinstance(node.args[0], Ref):
+        return ()
+    if name == "tolist":
+        return tuple([Apply(">", (Size(node.args[0], dim), place)) for dim, place in enumerate(item)])
+    if name not in CUTS:
+        return ()
+    by, dim = given_to(name, node.args[1:], node.kwargs)
+    is_number = isinstance(by, int | Expr) and isinstance(dim, int)
+    number = count(name, by, Size(node.args[0], dim)) if is_number else None  # type: ignore[arg-type]
+    return (Apply(">", (number, item[0])),) if isinstance(number, Expr) else ()
+
+
 def counted(node: Node, guard: Node) -> int:
     """How many parts a node returns, if a guard says that and no more; else 0."""
     name = node.op.target.rpartition(".")[2] if isinstance(node.op, Call) else ""

@@ -71,7 +71,7 @@ def _constant(value: Any) -> Arg:
         case torch.dtype() | torch.memory_format() | torch.layout():
             return Constant(constant_name(value))
         case range():
-            return List(tuple(value))
+            return argument(list(value), no_tensor)
         case enum.Enum():
             return _constant(value.value) if type(value.value) not in _PLAIN else value.value
         case type() if value in _DTYPES:

@@ -1,4 +1,4 @@
-"""`int(x)`, `float(x)` and `len(x)` in the user's code: Python makes plain numbers, on which a graph could only rely.
+"""`int(x)`, `float(x)`, `len(x)`, `range(x)` in the user's code: Python makes numbers plain, and graphs rely on them.
 
 Where a run comes across one, the names stand for functions of ours in that file, and the model is run anew.
 """
@@ -18,12 +18,13 @@ from torch import Tensor
 
 from graphnas.errors import GraphNASError
 from graphnas.tracing import sources
-from graphnas.tracing.sizes import Symbolic, converted
+from graphnas.tracing.ranges import Range
+from graphnas.tracing.sizes import Symbolic, SymbolicInt, converted, plain
 
 if TYPE_CHECKING:
     from graphnas.tracing.recorder import Recorder
 
-_NAMES = ("int", "float", "len")
+_NAMES = ("int", "float", "len", "range")
 _CHECKS = ("isinstance", "issubclass")
 
 
@@ -87,6 +88,8 @@ class Conversions:
         user = sources.caller(frame)
         if not self.allowed or name not in _NAMES or user is None or name in user.f_globals:
             return
+        if name not in user.f_code.co_names:
+            return  # nor need the file be read
         if sources.running(user) not in _calls(user.f_code.co_filename, name):
             return  # it is torch that asks, or a function that the user's code has called
         self._found.setdefault(id(user.f_globals), (user.f_globals, {}))[1][name] = None
@@ -123,7 +126,12 @@ class Conversions:
     @contextlib.contextmanager
     def replaced(self, recorder: Recorder) -> Iterator[None]:
         """The names stand for our functions, in the files in which they have been come across."""
-        ours = {"int": _kind(int, recorder), "float": _kind(float, recorder), "len": _length(recorder)}
+        ours = {
+            "int": _kind(int, functools.partial(_number, recorder, int)),
+            "float": _kind(float, functools.partial(_number, recorder, float)),
+            "range": _kind(range, functools.partial(_range, recorder)),
+            "len": _length(recorder),
+        }
         with contextlib.ExitStack() as stack:
             for held, names in self._found.values():
                 for name in names:
@@ -147,8 +155,14 @@ def _calls(file: str, name: str) -> frozenset[sources.Place]:
         return frozenset()
     if any(isinstance(node, ast.arg) and node.arg == name for node in nodes):
         return frozenset()
-    calls = (node for node in nodes if isinstance(node, ast.Call))
+    calls = (node for node in nodes if isinstance(node, ast.Call) and not _fixes_all(node))
     return frozenset(sources.place(call) for call in calls if isinstance(call.func, ast.Name) and call.func.id == name)
+
+
+def _fixes_all(call: ast.Call) -> bool:
+    """Whether it is `range(n)` or `range(2, n)`: there are as many steps as n says, which may as well be plain."""
+    begins = len(call.args) == 1 or (len(call.args) == 2 and isinstance(call.args[0], ast.Constant))
+    return begins and isinstance(call.func, ast.Name) and call.func.id == "range"
 
 
 def _harmless(node: ast.AST) -> Iterator[ast.AST]:
@@ -167,9 +181,8 @@ def _harmless(node: ast.AST) -> Iterator[ast.AST]:
 
 
 # ---------------------------------------------------------------- what stands for Python's
-def _kind(kind: type, recorder: Recorder) -> type:
-    """A class that answers as `int` or `float` does, and lets numbers of the graph pass."""
-    name = kind.__name__
+def _kind(kind: type, make: Callable[..., Any]) -> type:
+    """A class that answers as one of Python's does, and makes what is made of numbers that are followed."""
 
     class Meta(type):
         def __instancecheck__(cls, value: Any) -> bool:
@@ -179,18 +192,30 @@ def _kind(kind: type, recorder: Recorder) -> type:
             return issubclass(other, kind)
 
         def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-            if len(args) != 1 or kwargs or not recorder.listening:
-                return kind(*args, **kwargs)
-            value = args[0]
-            if isinstance(value, Tensor) and value.dtype != torch.bool:
-                value = value.item()
-            return converted(kind, value) if type(value) in Symbolic else kind(value)
+            return make(*args, **kwargs)
 
-    return Meta(name, (), {})
+    return Meta(kind.__name__, (), {})
+
+
+def _number(recorder: Recorder, kind: type, *args: Any, **kwargs: Any) -> Any:
+    if len(args) != 1 or kwargs or not recorder.listening:
+        return kind(*args, **kwargs)
+    value = args[0]
+    if isinstance(value, Tensor) and value.dtype != torch.bool:
+        value = value.item()
+    return converted(kind, value) if type(value) in Symbolic else kind(value)
+
+
+def _range(recorder: Recorder, *args: Any, **kwargs: Any) -> Any:
+    followed = recorder.listening and any(type(arg) is SymbolicInt for arg in args)
+    whole = len(args) <= 3 and all(isinstance(arg, int) for arg in args) and not (args[2:] and plain(args[2]) == 0)
+    return Range(recorder, *args) if followed and whole and not kwargs else range(*args, **kwargs)
 
 
 def _length(recorder: Recorder) -> Callable[[Any], Any]:
     def length(value: Any) -> Any:
+        if recorder.listening and type(value) is Range:
+            return value.steps() if value else 0
         return value.size(0) if recorder.listening and isinstance(value, Tensor) else len(value)
 
     return length

@@ -58,7 +58,13 @@ class _Float(float, torch.SymFloat):  # type: ignore[misc]
     """What a symbolic float says it is."""
 
 
-class Followed:
+class Holder:
+    """What stands for a plain thing, its `value`, and follows what it is computed from."""
+
+    value: Any
+
+
+class Followed(Holder):
     """A number, a dtype or a device that carries the expression it came from.
 
     It is not one of Python's: of those whatever is written in C takes the value, and nobody notices. This one is asked
@@ -130,7 +136,7 @@ def bare(tree: Any) -> Any:
     kind = type(tree)
     if kind in _OPAQUE:
         return tree
-    if issubclass(kind, Followed):
+    if issubclass(kind, Holder):
         return tree.value
     if kind is tuple or kind is list or kind is torch.Size:
         items = [bare(item) for item in tree]
@@ -235,7 +241,7 @@ def converted(kind: type, value: Any) -> Any:
 
 
 def _becoming(name: str, make: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """`int(x)` and `float(x)`, which can be followed where the user's code asks for them."""
+    """`int(x)`, `float(x)` and `range(x)`, which can be followed where the user's code asks for them."""
 
     def method(self: Any) -> Any:
         if self.listener.listening:
@@ -333,5 +339,5 @@ for _name in ("and", "or", "xor", "lshift", "rshift"):
     _compute = getattr(operator, f"{_name}_" if _name in ("and", "or") else _name)
     setattr(SymbolicInt, f"__{_name}__", _pinned(_compute))
     setattr(SymbolicInt, f"__r{_name}__", _pinned(_compute, reflected=True))
-for _name, _method in (("__invert__", _pinned(operator.invert)), ("__index__", _integer)):
+for _name, _method in (("__invert__", _pinned(operator.invert)), ("__index__", _becoming("range", _integer))):
     setattr(SymbolicInt, _name, _method)

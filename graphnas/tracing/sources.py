@@ -97,7 +97,8 @@ def _targets(code: CodeType) -> dict[int, Target]:
         unpacks = step.opname == "UNPACK_SEQUENCE"  # which itself asks a tensor for its rows
         target = _assigned(iter(steps[place if unpacks else place + 1 : place + 40]))
         if target and step.opname not in ("LOAD_FAST", "LOAD_GLOBAL", "LOAD_DEREF", "LOAD_CONST", "COPY"):
-            found[step.offset] = target
+            end = steps[place + 1].offset  # a function that is Python itself is called by what stands behind the call
+            found |= dict.fromkeys(range(step.offset, end, 2), target)
     return found
 
 

@@ -1,4 +1,4 @@
-"""`int(x)`, `float(x)` and `len(x)` of sizes and data are followed where the user's file only calls the names."""
+"""`int(x)`, `float(x)`, `len(x)` and `range(x)` of sizes and data are followed where the file only calls the names."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_names_are_afterwards_those_of_python() -> None:
     gn.trace(Counting(), *given(6, 3))
     with pytest.raises(gn.TraceError, match="no network for 3"):
         gn.trace(Raising(), torch.ones(6, 2))
-    assert not {"int", "float", "len"} & vars(sys.modules[__name__]).keys()
+    assert not {"int", "float", "len", "range"} & vars(sys.modules[__name__]).keys()
 
 
 def test_number_that_another_file_wants_plain_is_relied_on() -> None:
@@ -136,3 +136,93 @@ def test_name_that_the_file_has_for_something_else_stays_that(tmp_path: Path) ->
     )
     network = gn.build(gn.trace(written(tmp_path, text).Net(), torch.ones(6, 2)))
     assert torch.equal(network(torch.ones(7, 2)), torch.full((7, 2), 8.0))
+
+
+# ---------------------------------------------------------------- ranges
+def chunks(x: Tensor) -> Tensor:
+    return torch.stack([x[:, start : start + 4].sum(1) for start in range(1, x.shape[1], 4)])
+
+
+def numbered(x: Tensor) -> Tensor:
+    starts = enumerate(reversed(range(0, x.shape[1], 4)))
+    return torch.stack([x[:, start : start + 4].sum(1) * place for place, start in starts])
+
+
+def paired(x: Tensor) -> Tensor:
+    bounds = zip(range(0, x.shape[1], 4), range(4, x.shape[1] + 4, 4))
+    return torch.stack([x[:, start:stop].sum(1) for start, stop in bounds])
+
+
+# Name, function, sizes of the second dimension admitted when traced at 11, and sizes refused.
+RANGES: list[tuple[str, Any, tuple[int, ...], tuple[int, ...]]] = [
+    ("chunks", chunks, (10, 13), (9, 14)),
+    ("reversed, numbered", numbered, (9, 12), (8, 13)),
+    ("zipped", paired, (9, 12), (8, 13)),
+    ("every size", lambda x: torch.stack([x[:, place] for place in range(x.shape[1])]), (), (10, 12)),
+    ("behind the first", lambda x: torch.stack([x[:, place] for place in range(1, x.shape[1])]), (), (10, 12)),
+    ("downwards", lambda x: torch.stack([x[:, :end].sum(1) for end in range(x.shape[1], 2, -3)]), (9, 10), (8, 12)),
+    ("down to the first", lambda x: x * sum(place**2 for place in range(x.shape[1] - 1, -1, -1)), (), (10, 12)),
+    ("moving", lambda x: x * sum(place**2 for place in range(x.shape[1], x.shape[1] + 3)), (1, 10, 40), ()),
+    ("slice", lambda x: x * sum(range(0, x.shape[1], 4)[1:]), (9, 12), (8, 13)),
+    ("slice of one that moves", lambda x: x * sum(range(x.shape[1], 0, -4)[::2]), (9, 12), (8, 13)),
+    ("last element", lambda x: x * range(0, x.shape[1], 4)[-1], (9, 12), (8, 13)),
+    ("list of one that moves", lambda x: x.sum() * torch.tensor(list(range(x.shape[1], 0, -4))), (9, 12), (8, 13)),
+    ("length", lambda x: x * len(range(1, x.shape[1], 4)), (2, 9, 40), (1,)),
+    ("truth", lambda x: x * 2 if range(2, x.shape[1], 4) else -x, (3, 12, 40), (1, 2)),
+    ("member", lambda x: x * 2 if 8 in range(0, x.shape[1], 4) else -x, (9, 12, 40), (8,)),
+    ("member downwards", lambda x: x * 2 if 8 in range(x.shape[1], 2, -3) else -x, (8, 14), (7, 12)),
+    ("indices", lambda x: x[:, range(0, x.shape[1], 4)], (9, 12), (8, 13)),
+    ("indices that move", lambda x: x[:, range(x.shape[1] - 1, 0, -4)], (10, 13), (9, 14)),
+    ("none", lambda x: x * (1 + sum(range(20, x.shape[1], 9))), (3, 10), (21,)),
+    ("compared", lambda x: x * 2 if range(0, x.shape[1], 4) == range(0, 11, 4) else -x, (), (10, 12)),
+    ("kind", lambda x: x * 2 if isinstance(range(0, x.shape[1], 4), range) else -x, (1, 40), ()),
+    ("text", lambda x: x * len(f"{range(0, x.shape[1], 4)}"), (), (12,)),
+    ("place", lambda x: x * range(0, x.shape[1], 4).index(8), (), (12,)),
+]
+
+
+class Ranging(nn.Module):
+    """A forward given as a function."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)  # type: ignore[no-any-return]
+
+
+def columns(size: int) -> Tensor:
+    """So many columns of whole numbers, which all orders of summing add up alike."""
+    return torch.arange(2.0 * size).reshape(2, size)
+
+
+@pytest.mark.parametrize(("function", "admitted", "refused"), [r[1:] for r in RANGES], ids=[r[0] for r in RANGES])
+def test_range_relies_on_the_number_of_its_steps(
+    function: Any, admitted: tuple[int, ...], refused: tuple[int, ...]
+) -> None:
+    model = Ranging(function)
+    network = gn.build(gn.Tracer(opaque="error").trace(model, columns(11)))
+    for size in (11, *admitted):
+        assert_same(*(run(each, {}, columns(size), training=False) for each in (model, network)))
+    for size in refused:
+        with pytest.raises(ValueError, match=r"another condition: tests/tracing/test_conversions\.py:\d+"):
+            network(columns(size))
+
+
+def test_step_of_a_range_is_followed() -> None:
+    model = Ranging(lambda x: x * len([*range(0, 12, x.shape[1])]))
+    network = gn.build(gn.trace(model, columns(4)))
+    assert torch.equal(network(columns(5)), 3 * columns(5))
+    with pytest.raises(ValueError, match="another condition"):
+        network(columns(3))
+
+
+def test_each_example_has_its_number_of_steps() -> None:
+    model = Ranging(chunks)
+    network = gn.build(gn.trace(model, gn.example(columns(5)), gn.example(columns(11))))
+    for size in (2, 5, 10, 11, 13):
+        assert_same(*(run(each, {}, columns(size), training=False) for each in (model, network)))
+    for size in (6, 14):
+        with pytest.raises(ValueError, match="another condition"):
+            network(columns(size))

@@ -36,7 +36,7 @@ _DRAWN = Known(
 )
 _LOOP = Known(
     "differs",
-    r"(\w+ mode, batch 3: ValueError: too many values to unpack \(expected 2\)(; )?){2}",
+    rf"(\w+ mode, batch 3: {_GUARD}transformers/models/vilt/modeling_vilt.py:[0-9]+(; )?){{2}}",
     "positions are interpolated for each image in a loop over the batch",
 )
 _SPARSE = Known(
