@@ -134,5 +134,7 @@ def _containers(inputs: tuple[Input, ...], optional: frozenset[str]) -> list[tup
             test, what = f"list({name}) == {literal(List(tuple(steps)))}", ", ".join(map(repr, steps))
             found.append((f"{absent}{test}", literal(f"{name} was traced with {what}, in this order")))
         else:
-            found.append((f"{absent}len({name}) == {len(steps)}", literal(f"{name} was traced with {len(steps)} items")))
+            found.append(
+                (f"{absent}len({name}) == {len(steps)}", literal(f"{name} was traced with {len(steps)} items"))
+            )
     return found

@@ -12,8 +12,8 @@ from graphnas.ir.choice import FUNCTIONS, Apply, Choice, Expr, choices_in
 from graphnas.ir.frozen import FrozenDict, Remembering
 from graphnas.ir.source import Source
 
-# An argument tree: None, bool, int, float, complex, str, Ellipsis, Ref, Expr, Constant, Device, tuple, List, Slice,
-# and FrozenDict with constant keys.
+# An argument tree: None, bool, int, float, complex, str, Ellipsis, Ref, Expr, Constant, Device, Built, tuple, List,
+# Slice, and FrozenDict with constant keys.
 Arg: TypeAlias = Any
 
 
@@ -68,6 +68,14 @@ class Device:
     """A `torch.device` by its name: `cpu`, `cuda:0`."""
 
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A layer of torch that another module's constructor is given, built as `type(**config)` without the defaults."""
+
+    type: str
+    config: FrozenDict[str, Arg] = field(default_factory=FrozenDict)
 
 
 # ---------------------------------------------------------------- operations
