@@ -27,7 +27,7 @@ _MethodWrapper = type(torch._C.TensorBase.__dict__["shape"].__get__)
 
 # Facts about a tensor that are the same at every size: constants of the graph.
 _CONSTANT_METHODS = frozenset((
-    "element_size", "get_device", "__hash__", "is_inference", "is_conj", "is_neg", "is_pinned",
+    "get_device", "__hash__", "is_inference", "is_conj", "is_neg", "is_pinned",
     "is_set_to", "has_names", "is_shared", "__dir__", "retain_grad", "_is_view", "is_tensor", "is_storage", "finfo",
     "iinfo", "get_default_dtype", "get_default_device", "has_torch_function",
     "is_anomaly_enabled", "_has_compatible_shallow_copy_type", "device",
@@ -334,10 +334,8 @@ _SPECIAL: dict[str, Handler] = {
     "__len__": _length,
     "__bool__": _truth,
     "is_nonzero": _truth,
-    "equal": _answer,
-    "allclose": _answer,
-    "__contains__": _answer,
-    "is_same_size": _answer,
+    **dict.fromkeys(("equal", "allclose", "__contains__", "is_same_size"), _answer),
+    "element_size": facts.element_size,
     **dict.fromkeys(("is_contiguous", "stride", "storage_offset"), _layout),
     **dict.fromkeys(("__int__", "__float__", "__complex__", "__index__"), _number),
     "tolist": _listed,
