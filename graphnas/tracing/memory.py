@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from graphnas.ir import targets
-from graphnas.ir.node import Call
 from graphnas.ir.source import Source
 from graphnas.tracing.identity import tensors_in
 from graphnas.tracing.modules import Registry
-from graphnas.tracing.record import Record, Step, Value, identified, steps_in, values_read
+from graphnas.tracing.record import Record, Step, Value, identified, steps_in
 from graphnas.tracing.sizes import Symbolic
 from graphnas.tracing.snapshot import Snapshot
 from graphnas.tracing.surroundings import Surroundings
@@ -35,11 +33,7 @@ class Kept:
 
 
 def kept(registry: Registry, snapshot: Snapshot, around: Surroundings, record: Record) -> tuple[Kept, ...]:
-    """The attributes that hold what was computed from the inputs' values, or numbers that have changed.
-
-    A mask that depends on sizes alone may be kept: computing it anew, as a graph does, gives the same. What was drawn
-    may not.
-    """
+    """The attributes that hold what was computed in the run, or numbers that have changed."""
     paths = {id(module): path for path, module in registry.model.named_modules()}
     found = tuple(
         Kept(f"{paths[id(module)]}.{name}".lstrip("."), record.assigned.get((id(module), name)), paths[id(module)])
@@ -69,26 +63,13 @@ def _remembers(value: Any, before: Any, made: Mapping[int, Value]) -> bool:
         return type(value) is type(before)
     if isinstance(value, list | dict) and any(map(_is_number, value.values() if isinstance(value, dict) else value)):
         return True
-    return any(_from_inputs(made.get(id(tensor))) for tensor in tensors_in(value))
+    return any(_is_made(made.get(id(tensor))) for tensor in tensors_in(value))
 
 
 def _is_number(value: Any) -> bool:
     return type(value) in _COUNTED or isinstance(value, Symbolic)
 
 
-def _from_inputs(value: Value | None) -> bool:
-    """Whether a value was computed from the content of an input, or drawn."""
-    if value is None or value.step is None:
-        return value is not None and value.origin == "input"
-    waiting, seen = [value.step], {value.step}
-    while waiting:
-        step = waiting.pop()
-        if (step.op.target if isinstance(step.op, Call) else "") in targets.RANDOM:
-            return True
-        for read in values_read((*step.args, *step.kwargs.values())):
-            if read.origin == "input":
-                return True
-            if read.step is not None and read.step not in seen:
-                seen.add(read.step)
-                waiting.append(read.step)
-    return False
+def _is_made(value: Value | None) -> bool:
+    """Whether a value was computed in the run, or given to it."""
+    return value is not None and (value.step is not None or value.origin == "input")
