@@ -72,7 +72,7 @@ def assert_does_the_same(model: nn.Module, network: nn.Module, inputs: tuple[Any
         ({"layers": {"activation": F.silu}}, False),
         ({"enable_nested_tensor": False, "causal": True}, False),
     ],
-    ids=repr,
+    ids=("plain", "causal", "norm", "norm first", "another activation", "no nested tensors"),
 )
 def test_padded_encoder_does_the_same_at_other_batches_and_lengths(settings: dict[str, Any], whole: bool) -> None:
     torch.manual_seed(0)
