@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from graphnas.errors import TraceWarning
 from graphnas.ir.source import Source
 from graphnas.tracing.identity import tensors_in
 from graphnas.tracing.modules import Registry
@@ -25,23 +27,42 @@ class Kept:
         name: of the attribute, after the path of its module or the name of its file.
         source: where it was set, if it was set and not filled.
         module: the path of its module; None if it is held beside the modules.
+        saved: whether it is a buffer that there was not, and that the `state_dict` then has.
     """
 
     name: str
     source: Source | None
     module: str | None = None
+    saved: bool = False
 
 
 def kept(registry: Registry, snapshot: Snapshot, around: Surroundings, record: Record) -> tuple[Kept, ...]:
     """The attributes that hold what was computed in the run, or numbers that have changed."""
     paths = {id(module): path for path, module in registry.model.named_modules()}
     found = tuple(
-        Kept(f"{paths[id(module)]}.{name}".lstrip("."), record.assigned.get((id(module), name)), paths[id(module)])
+        Kept(
+            f"{paths[id(module)]}.{name}".lstrip("."),
+            record.assigned.get((id(module), name)),
+            paths[id(module)],
+            name in module._buffers and name not in module._non_persistent_buffers_set,
+        )
         for module, name, before in snapshot.changes()
         if registry.layer(module) is None and _remembers(getattr(module, name, None), before, record.known)
     )
     beside = (name for name, value, before in around.changes() if _remembers(value, before, record.known))
     return (*found, *(Kept(name, None) for name in beside))
+
+
+def tell_of_buffers(found: Iterable[Kept], model: str) -> None:
+    """A buffer that only a call makes is no part of the graph, even if nothing depends on it."""
+    for item in found:
+        if item.saved:
+            warnings.warn(
+                f"the buffer {item.name!r} of {model} is made in forward and is no part of the graph, so that what is "
+                "built of it saves none; register it in the constructor, with its shape",
+                TraceWarning,
+                stacklevel=7,
+            )
 
 
 def difference(first: Record, second: Record) -> Step | None:
