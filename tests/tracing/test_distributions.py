@@ -69,6 +69,12 @@ class Mixture(nn.Module):
         return -mixture.log_prob(x[:, 0]).mean()  # type: ignore[no-any-return, no-untyped-call]
 
 
+@pytest.fixture(autouse=True)
+def _checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Distributions check their arguments; torch turns that off for good where something has been compiled."""
+    monkeypatch.setattr(distributions.Distribution, "_validate_args", True)
+
+
 @pytest.mark.parametrize("factory", [Autoencoder, Policy, Squashed, Mixture])
 def test_model_with_distributions_does_the_same_at_other_batches(factory: Callable[[], nn.Module]) -> None:
     torch.manual_seed(0)
