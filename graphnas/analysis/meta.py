@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from graphnas.analysis.names import resolve
 from graphnas.errors import GraphError
 from graphnas.ir import targets
+from graphnas.ir.attributes import ATTRIBUTES
 from graphnas.ir.frozen import FrozenDict
-from graphnas.ir.node import ALIAS, ATTRIBUTES, SET_DATA, Arg, Constant, Device, List, Slice
+from graphnas.ir.node import ALIAS, SET_DATA, Arg, Constant, Device, List, Slice
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,9 +88,7 @@ def _examples(inputs: list[str], name: str | None) -> list[Any]:
     from graphnas.tracing.examples import Example
 
     if bool(inputs) == bool(name):
-        raise TraceError(
-            "a model is traced on example inputs\n  at the command line. Give --input for each, or one --examples."
-        )
+        raise typer.BadParameter("a model is traced on example inputs: give --input for each, or one --examples")
     if name is None:
         return list(map(_example, inputs))
     found = loading.named(name)

@@ -30,9 +30,10 @@ from graphnas.codegen.code import (
 from graphnas.codegen.form import ALIAS, COLLECT, Attribute, Item, Literal, Plan
 from graphnas.codegen.literals import as_name, identifier, literal, spelled
 from graphnas.errors import EmitError
+from graphnas.ir.attributes import ATTRIBUTES
 from graphnas.ir.choice import TRAINING, Apply, Training
 from graphnas.ir.frozen import FrozenDict
-from graphnas.ir.node import ATTRIBUTES, MERGES, Arg, Given, List, Size, Slice
+from graphnas.ir.node import MERGES, Arg, Given, List, Size, Slice
 
 METHOD = "torch.Tensor."
 BINARY = {

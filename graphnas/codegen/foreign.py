@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from types import FunctionType, ModuleType
 from typing import Any
 
-from graphnas.codegen.literals import NEEDED, literal
+from graphnas.codegen.literals import NEEDED, literal, spelled
 from graphnas.codegen.signatures import layer_class
 from graphnas.errors import EmitError
 from graphnas.ir.graph import Graph
@@ -77,6 +77,8 @@ class Foreign:
 
     def _bring(self, name: str, root: str) -> str:
         module, _, short = name.rpartition(".")
+        if module == "torch.nn":
+            return spelled(name, "a module")
         text = own_text(name)
         if text is not None and root not in text.defined and self._agrees(text):
             fresh = [block for key, block in text.blocks.items() if key not in self.defined]

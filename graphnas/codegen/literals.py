@@ -9,7 +9,7 @@ from typing import Any
 
 from graphnas.errors import EmitError
 from graphnas.ir.frozen import FrozenDict
-from graphnas.ir.node import Constant, Device, List
+from graphnas.ir.node import Built, Constant, Device, List
 
 # What emitted files call or read by these names.
 NEEDED = frozenset(
@@ -91,6 +91,9 @@ def literal(value: Any, what: str = "an argument") -> str:
             return spelled(name, what)
         case Device(name=name):
             return f"torch.device({_string(name)})"
+        case Built(type=name, config=config):
+            given = ", ".join(f"{key}={literal(item, what)}" for key, item in config.items())
+            return f"{spelled(name, what)}({given})"
     if value is Ellipsis:
         return "..."
     raise EmitError(f"{what} is {value!r}, which cannot be written as source")

@@ -11,7 +11,7 @@ from graphnas.codegen.form import Form, Root
 from graphnas.codegen.literals import NEEDED, identifier, literal
 from graphnas.errors import EmitError
 from graphnas.ir.graph import Graph
-from graphnas.ir.node import ARGUMENT, ENTERS, Arg, Call, Given, Input, Parameter, transform
+from graphnas.ir.node import ARGUMENT, ENTERS, Arg, Call, Given, Input, List, Parameter, transform
 
 
 def root_of(graph: Graph) -> Root:
@@ -28,7 +28,7 @@ def root_of(graph: Graph) -> Root:
         asked=(*(str(node.args[0]) for node in graph.nodes if node.op == Call(ARGUMENT)), *sorted(optional)),
         refused=(
             *(_refusal(parameter) for parameter in parameters if parameter.fixed),
-            *_lengths(graph.inputs, optional),
+            *_containers(graph.inputs, optional),
         ),
     )
 
@@ -117,8 +117,11 @@ def _refusal(parameter: Parameter) -> tuple[str, str]:
     return f"{name} == {literal(parameter.value)}", literal(f"{name} was traced as {parameter.value!r}")
 
 
-def _lengths(inputs: tuple[Input, ...], optional: frozenset[str]) -> list[tuple[str, str]]:
-    """Containers of inputs must be as long as the traced ones: what lies beyond would be ignored."""
+def _containers(inputs: tuple[Input, ...], optional: frozenset[str]) -> list[tuple[str, str]]:
+    """Containers of inputs must hold what the traced ones held: what lies beyond would be ignored.
+
+    A dict must hold it in the same order: a loop over it would go through it in another.
+    """
     held: dict[tuple[str | int, ...], dict[str | int, None]] = {}
     for item in inputs:
         for depth in range(1, len(item.path)):
@@ -127,5 +130,11 @@ def _lengths(inputs: tuple[Input, ...], optional: frozenset[str]) -> list[tuple[
     for path, steps in held.items():
         name = access(Input("", path, ()))
         absent = f"{path[0]} is None or " if path[0] in optional else ""
-        found.append((f"{absent}len({name}) == {len(steps)}", literal(f"{name} was traced with {len(steps)} items")))
+        if all(isinstance(step, str) for step in steps):
+            test, what = f"list({name}) == {literal(List(tuple(steps)))}", ", ".join(map(repr, steps))
+            found.append((f"{absent}{test}", literal(f"{name} was traced with {what}, in this order")))
+        else:
+            found.append(
+                (f"{absent}len({name}) == {len(steps)}", literal(f"{name} was traced with {len(steps)} items"))
+            )
     return found

@@ -50,6 +50,8 @@ def layer_class(name: str) -> type[nn.Module]:
 @functools.cache
 def is_stateless(name: str) -> bool:
     """Whether a layer type has no parameters or buffers, however configured: its path is in no `state_dict`."""
+    if not name.startswith("torch."):
+        return False  # nor need the class be found: one that is kept whole may stand inside a function
     found = layer_class(name)
     package, _, module = found.__module__.rpartition(".")
     return package == "torch.nn.modules" and module in _STATELESS_MODULES and not issubclass(found, _WITH_STATE)

@@ -16,6 +16,7 @@ from graphnas.ir.graph import Formals, Graph
 from graphnas.ir.naming import is_identifier
 from graphnas.ir.node import (
     Arg,
+    Built,
     Call,
     Choose,
     Constant,
@@ -316,6 +317,8 @@ def _constant(data: Json, where: str) -> Arg:
             return Constant(text(name, where))
         case {"device": name, **rest} if not rest:
             return Device(text(name, where))
+        case {"built": kind, "config": config, **rest} if not rest:
+            return Built(text(kind, where), _settings(config, f"{where}.config", {}))
         case {"float": "nan" | "inf" | "-inf" as name, **rest} if not rest:
             return float(name)
         case {"complex": [real, imaginary], **rest} if not rest:

@@ -12,6 +12,7 @@ from graphnas.ir.choice import Apply, Choice, Training
 from graphnas.ir.frozen import FrozenDict, remembered
 from graphnas.ir.node import (
     Arg,
+    Built,
     Call,
     Choose,
     Constant,
@@ -236,6 +237,8 @@ def _tagged(tree: Arg, choices: dict[str, Choice]) -> Json:
             return {"constant": name}
         case Device(name=name):
             return {"device": name}
+        case Built(type=kind, config=config):
+            return {"built": kind, "config": {name: value(item, {}) for name, item in config.items()}}
         case complex():
             return {"complex": [value(tree.real, {}), value(tree.imag, {})]}
         case _ if tree is Ellipsis:

@@ -196,7 +196,7 @@ def _check_type(entry: Entry, allow: Collection[str], where: str) -> None:
         if not known:
             _refuse_type(name, allow, where)
     elif kind == "layer":
-        if name not in targets.LAYERS:
+        if name not in targets.LAYERS and name not in targets.CONTAINERS:  # one of these may be kept whole
             _refuse_type(name, allow, where)
     elif kind not in KINDS:
         refuse(f"{kind!r:.100} is not a kind of entry", where, f"Kinds are {', '.join(KINDS)}.")

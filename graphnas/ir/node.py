@@ -12,8 +12,8 @@ from graphnas.ir.choice import FUNCTIONS, Apply, Choice, Expr, choices_in
 from graphnas.ir.frozen import FrozenDict, Remembering
 from graphnas.ir.source import Source
 
-# An argument tree: None, bool, int, float, complex, str, Ellipsis, Ref, Expr, Constant, Device, tuple, List, Slice,
-# and FrozenDict with constant keys.
+# An argument tree: None, bool, int, float, complex, str, Ellipsis, Ref, Expr, Constant, Device, Built, tuple, List,
+# Slice, and FrozenDict with constant keys.
 Arg: TypeAlias = Any
 
 
@@ -77,6 +77,14 @@ class Device:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A layer of torch that another module's constructor is given, built as `type(**config)` without the defaults."""
+
+    type: str
+    config: FrozenDict[str, Arg] = field(default_factory=FrozenDict)
+
+
 # ---------------------------------------------------------------- operations
 @dataclass(frozen=True, slots=True)
 class Layer:
@@ -123,18 +131,12 @@ ENTER_GRAD_MODE = "graphnas.enter_grad_mode"  # (enabled,): the nodes up to the 
 EXIT_GRAD_MODE = "graphnas.exit_grad_mode"
 ENTER_AUTOCAST = "graphnas.enter_autocast"  # (device,): the nodes up to the matching exit run without autocast there
 EXIT_AUTOCAST = "graphnas.exit_autocast"
-ENTERS, EXITS = frozenset({ENTER_GRAD_MODE, ENTER_AUTOCAST}), frozenset({EXIT_GRAD_MODE, EXIT_AUTOCAST})
+ENTERS, EXITS = frozenset((ENTER_GRAD_MODE, ENTER_AUTOCAST)), frozenset((EXIT_GRAD_MODE, EXIT_AUTOCAST))
 ALIAS = "graphnas.alias"  # (value,): a module returned what it was given
 SET_DATA = "graphnas.set_data"  # (tensor, value): `tensor.data = value`
 UNRECORDED = "graphnas.unrecorded"  # (reason, where): how a tensor starts could not be written down
 ARGUMENT = "graphnas.argument"  # (name, value): what forward is given for a parameter of plain values, such as value
 MERGES = {"sum": "graphnas.sum", "mean": "graphnas.mean", "concat": "graphnas.concat"}  # a closed `Choose` of several
-# Attributes that are read, not called: `Call("torch.Tensor.T")` is written `x.T`. Facts are no tensors.
-DEVICE_TYPE = "torch.device.type"
-FACTS = frozenset(map("torch.Tensor.{}".format, ("device", "dtype", "is_leaf", "requires_grad")))
-FACTS |= {DEVICE_TYPE, *map("torch.Tensor.is_{}".format, ("cpu", "cuda", "meta", "mps", "xpu"))}
-FACTS |= set(map("torch.{}".format, ("finfo.eps", "finfo.max", "finfo.min", "finfo.tiny", "iinfo.max", "iinfo.min")))
-ATTRIBUTES = FACTS.union(map("torch.Tensor.{}".format, ("T", "mT", "H", "mH", "real", "imag", "data", "grad")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,8 +327,7 @@ def transform(tree: Arg, leaf: Callable[[Any], Any]) -> Arg:
         items = transform(tree.items, leaf)
         return tree if items is tree.items else List(items)
     if kind is Slice:
-        parts = (tree.start, tree.stop, tree.step)
-        new = transform(parts, leaf)
+        new = transform(parts := (tree.start, tree.stop, tree.step), leaf)
         return tree if new is parts else Slice(*new)
     return leaf(tree)
 

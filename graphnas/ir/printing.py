@@ -6,11 +6,12 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from graphnas.ir.attributes import ATTRIBUTES
 from graphnas.ir.choice import Apply, Choice, Expr, Training
 from graphnas.ir.initial import is_write
 from graphnas.ir.node import (
-    ATTRIBUTES,
     Arg,
+    Built,
     Call,
     Choose,
     Constant,
@@ -204,6 +205,8 @@ def argument(tree: Arg) -> str:
             return name
         case Device(name=name):
             return f"device({name!r})"
+        case Built(type=kind, config=config):
+            return f"{kind}({', '.join(f'{name}={argument(item)}' for name, item in config.items())})"
         case Slice(start=start, stop=stop, step=step):
             ends = ":".join("" if end is None else argument(end) for end in (start, stop))
             return ends if step is None else f"{ends}:{argument(step)}"

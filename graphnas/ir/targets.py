@@ -7,7 +7,8 @@ neither here nor in a module that the caller allows.
 
 from __future__ import annotations
 
-from graphnas.ir.node import ALIAS, ARGUMENT, ATTRIBUTES, ENTERS, EXITS, FACTS, GUARD, MERGES, SET_DATA
+from graphnas.ir.attributes import ATTRIBUTES, FACTS
+from graphnas.ir.node import ALIAS, ARGUMENT, ENTERS, EXITS, GUARD, MERGES, SET_DATA
 
 
 def _names(prefix: str, words: str) -> frozenset[str]:

@@ -14,9 +14,9 @@ from typing import Any, NoReturn
 from graphnas.errors import GraphError, nearest
 from graphnas.ir.choice import Apply, Choice, Expr, Training
 from graphnas.ir.frozen import FrozenDict
-from graphnas.ir.naming import MAX_NAME, is_line
-from graphnas.ir.node import Arg, Constant, Device, Given, List, Ref, Size, Slice
-from graphnas.ir.targets import CONSTANTS
+from graphnas.ir.naming import MAX_NAME, is_identifier, is_line
+from graphnas.ir.node import Arg, Built, Constant, Device, Given, List, Ref, Size, Slice
+from graphnas.ir.targets import CONSTANTS, LAYERS
 
 MAX_DEPTH = 200  # levels of nesting in one value
 MAX_TEXT = 10_000  # characters in one string
@@ -86,6 +86,8 @@ def _check_nested(tree: Arg, known: Collection[str], where: str, depth: int) -> 
     elif kind is Device:
         if type(tree.name) is not str or not _DEVICE.fullmatch(tree.name):
             refuse(f"{tree.name!r:.100} is not a device", where, "A device is written like 'cpu' or 'cuda:0'.")
+    elif kind is Built:
+        _check_built(tree, where, depth)
     else:
         _check_expression(tree, known, where, depth)
 
@@ -143,6 +145,16 @@ def _check_constant(constant: Constant, where: str) -> None:
             where,
             "Write its public name, such as torch.float32.",
         )
+
+
+def _check_built(built: Built, where: str, depth: int) -> None:
+    if type(built.type) is not str or built.type not in LAYERS:
+        refuse(
+            f"{built.type!r:.100} is given to a constructor, and is no layer of torch", where, "Give one of torch.nn."
+        )
+    if type(built.config) is not FrozenDict or not all(map(is_identifier, built.config)):
+        refuse(f"{built.config!r:.100} are not arguments by name", where, "Name them by identifiers.")
+    check_value(built.config, (), where, depth + 1)
 
 
 # ---------------------------------------------------------------- expressions

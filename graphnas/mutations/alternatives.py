@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import random
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
@@ -15,7 +16,8 @@ from graphnas.analysis.shapes import Shape
 from graphnas.errors import GraphError
 from graphnas.mutations.sites import Site
 
-# A class that is built without arguments, a function of the site, or a module that serves as a template.
+# A class that is built without arguments, or with those of a `functools.partial`; a function of the site; or a module
+# that serves as a template.
 Alternative: TypeAlias = "type[nn.Module] | nn.Module | Callable[[Site], nn.Module]"
 
 
@@ -38,12 +40,13 @@ def built(option: str, alternative: Alternative, site: Site) -> nn.Module:
     """
     if isinstance(alternative, nn.Module):
         return alternative
+    kind = _class(alternative)
     try:
-        found = alternative() if isinstance(alternative, type) else alternative(site)
+        found = alternative(site) if kind is None else alternative()  # type: ignore[call-arg, arg-type]
     except Exception as error:
         remedy = (
-            f"an alternative that needs arguments is a function: lambda site: {alternative.__name__}(...)"
-            if isinstance(alternative, type)
+            f"an alternative that needs arguments is a function: lambda site: {kind.__name__}(...)"
+            if kind is not None
             else "it is called with the site, which has input_shape, output_shape and config, and gives an nn.Module"
         )
         raise GraphError(
@@ -52,6 +55,13 @@ def built(option: str, alternative: Alternative, site: Site) -> nn.Module:
     if not isinstance(found, nn.Module):
         raise GraphError(f"alternative {option!r} gives {found!r:.100} at {site.where}; it must give an nn.Module")
     return found
+
+
+def _class(alternative: object) -> type | None:
+    """The class that an alternative is, or that some arguments have been given beforehand."""
+    while isinstance(alternative, functools.partial):
+        alternative = alternative.func
+    return alternative if isinstance(alternative, type) else None
 
 
 def examples(site: Site) -> tuple[Tensor, ...]:

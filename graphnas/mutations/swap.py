@@ -31,8 +31,9 @@ ORIGINAL = "original"
 class Swap:
     """Lets named alternatives take the place of a site. Option 0 is the site itself, called "original".
 
-    An alternative is a class of modules that is built without arguments, a function of the site that gives a module,
-    or a module as a template (its structure counts; each site has weights of its own). It is called with the distinct
+    An alternative is a class of modules that is built without arguments or with those of a `functools.partial`, a
+    function of the site that gives a module, or a module as a template (its structure counts; each site has weights
+    of its own). It is called with the distinct
     tensors that the site reads, parameters aside, and must give one tensor of the shape and dtype of the site's.
     What rules before have put around the site, such as the shortcut of a `Skip`, stays around whatever is chosen.
 

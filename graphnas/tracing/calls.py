@@ -12,8 +12,9 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from graphnas.errors import TraceError
+from graphnas.ir.attributes import ATTRIBUTES
 from graphnas.ir.choice import Apply
-from graphnas.ir.node import ATTRIBUTES, SET_DATA, Call, Size
+from graphnas.ir.node import SET_DATA, Call, Size
 from graphnas.ir.pieces import CUTS
 from graphnas.tracing import facts, names, pieces, sources, spelling
 from graphnas.tracing.meanings import is_message
@@ -27,7 +28,7 @@ _MethodWrapper = type(torch._C.TensorBase.__dict__["shape"].__get__)
 
 # Facts about a tensor that are the same at every size: constants of the graph.
 _CONSTANT_METHODS = frozenset((
-    "element_size", "__hash__", "is_inference", "is_conj", "is_neg", "is_pinned", "_has_compatible_shallow_copy_type",
+    "__hash__", "is_inference", "is_conj", "is_neg", "is_pinned", "_has_compatible_shallow_copy_type",
     "is_set_to", "has_names", "is_shared", "__dir__", "retain_grad", "_is_view", "is_tensor", "is_storage", "finfo",
     "iinfo", "get_default_dtype", "get_default_device", "has_torch_function", "is_anomaly_enabled",
 ))  # fmt: skip
@@ -332,10 +333,8 @@ _SPECIAL: dict[str, Handler] = {
     "__len__": _length,
     "__bool__": _truth,
     "is_nonzero": _truth,
-    "equal": _answer,
-    "allclose": _answer,
-    "__contains__": _answer,
-    "is_same_size": _answer,
+    **dict.fromkeys(("equal", "allclose", "__contains__", "is_same_size"), _answer),
+    "element_size": facts.element_size,
     **dict.fromkeys(("is_contiguous", "stride", "storage_offset"), _layout),
     **dict.fromkeys(("__int__", "__float__", "__complex__", "__index__"), _number),
     "tolist": _listed,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from graphnas.ir import node
+from graphnas.ir.attributes import DEVICE_TYPE
 from graphnas.ir.node import Arg, Call
 from graphnas.tracing.dtypes import Named
 from graphnas.tracing.record import Value
@@ -36,7 +37,7 @@ class Device(Named):
         recorder, found = self.listener, self.value.type
         if not recorder.listening:
             return found
-        step = recorder.step(Call(node.DEVICE_TYPE), (expression(self),), {}, "device_type", sys._getframe(1))
+        step = recorder.step(Call(DEVICE_TYPE), (expression(self),), {}, "device_type", sys._getframe(1))
         return Kind(found, Value(found, step), recorder)
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
+from graphnas.ir.attributes import FACTS
 from graphnas.ir.choice import FUNCTIONS, Apply
-from graphnas.ir.node import FACTS, Arg, Call, Constant
+from graphnas.ir.node import Arg, Call, Constant
 from graphnas.tracing import patches
 from graphnas.tracing.names import constant_name
 from graphnas.tracing.record import Value

@@ -218,6 +218,12 @@ def _check_tensors(first: Interface, other: Interface, called: str, number: int,
                 f"the input {path[0]!r} is built otherwise in example {number} than in {called}: only one of them "
                 f"has {_spelled(path)}\n  at {where}. Give all examples lists of one length and dicts of the same keys."
             )
+    for name in sorted(map(str, shared)):
+        if [path for path in mine if path[0] == name] != [path for path in theirs if path[0] == name]:
+            raise TraceError(
+                f"the input {name!r} has its keys in another order in example {number} than in {called}\n  at {where}. "
+                "Give all examples dicts of the same keys in the same order."
+            )
 
 
 def _check_variants(name: str, each: Sequence[Interface], where: str) -> None:

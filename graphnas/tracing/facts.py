@@ -47,10 +47,27 @@ def attribute(recorder: Recorder, tensor: torch.Tensor, name: str, result: Any, 
         return _dtype(recorder, tensor, result, frame)
     if name == "device":
         return _device(recorder, tensor, result, frame)
+    if name == "itemsize":
+        _rely(recorder, tensor, frame)
     if name in ATTRIBUTES and not sources.is_torch(frame.f_code):
         claim = Apply("bool", (_read(recorder, tensor, name, result, frame),))
         recorder.guard(claim, result)
     return result
+
+
+def element_size(
+    recorder: Recorder, function: Callable[..., int], args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType
+) -> int:
+    """How many bytes an element has."""
+    _rely(recorder, args[0], frame)
+    return function(*args, **kwargs)
+
+
+def _rely(recorder: Recorder, tensor: torch.Tensor, frame: FrameType) -> None:
+    """Python is told a plain number that follows from the dtype: the graph holds for this one."""
+    dtype = _dtype(recorder, tensor, tensor.dtype, frame)
+    if isinstance(dtype, Dtype):
+        recorder.guard(Apply("==", (dtype.expr, dtype.told())), True)
 
 
 def _dtype(recorder: Recorder, tensor: torch.Tensor, result: torch.dtype, frame: FrameType) -> Any:

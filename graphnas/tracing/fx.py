@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, fx
 
 from graphnas.errors import GraphError
+from graphnas.ir.attributes import ATTRIBUTES
 from graphnas.ir.choice import FUNCTIONS, Apply, Choice, Expr, Training
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import (
     ALIAS,
     ARGUMENT,
-    ATTRIBUTES,
     ENTER_AUTOCAST,
     ENTER_GRAD_MODE,
     EXIT_AUTOCAST,

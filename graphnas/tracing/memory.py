@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from graphnas.ir import targets
-from graphnas.ir.node import Call
+from graphnas.errors import TraceWarning
 from graphnas.ir.source import Source
 from graphnas.tracing.identity import tensors_in
 from graphnas.tracing.modules import Registry
-from graphnas.tracing.record import Record, Step, Value, identified, steps_in, values_read
+from graphnas.tracing.record import Record, Step, Value, identified, steps_in
 from graphnas.tracing.sizes import Symbolic
 from graphnas.tracing.snapshot import Snapshot
 from graphnas.tracing.surroundings import Surroundings
@@ -27,27 +27,42 @@ class Kept:
         name: of the attribute, after the path of its module or the name of its file.
         source: where it was set, if it was set and not filled.
         module: the path of its module; None if it is held beside the modules.
+        saved: whether it is a buffer that there was not, and that the `state_dict` then has.
     """
 
     name: str
     source: Source | None
     module: str | None = None
+    saved: bool = False
 
 
 def kept(registry: Registry, snapshot: Snapshot, around: Surroundings, record: Record) -> tuple[Kept, ...]:
-    """The attributes that hold what was computed from the inputs' values, or numbers that have changed.
-
-    A mask that depends on sizes alone may be kept: computing it anew, as a graph does, gives the same. What was drawn
-    may not.
-    """
+    """The attributes that hold what was computed in the run, or numbers that have changed."""
     paths = {id(module): path for path, module in registry.model.named_modules()}
     found = tuple(
-        Kept(f"{paths[id(module)]}.{name}".lstrip("."), record.assigned.get((id(module), name)), paths[id(module)])
+        Kept(
+            f"{paths[id(module)]}.{name}".lstrip("."),
+            record.assigned.get((id(module), name)),
+            paths[id(module)],
+            name in module._buffers and name not in module._non_persistent_buffers_set,
+        )
         for module, name, before in snapshot.changes()
         if registry.layer(module) is None and _remembers(getattr(module, name, None), before, record.known)
     )
     beside = (name for name, value, before in around.changes() if _remembers(value, before, record.known))
     return (*found, *(Kept(name, None) for name in beside))
+
+
+def tell_of_buffers(found: Iterable[Kept], model: str) -> None:
+    """A buffer that only a call makes is no part of the graph, even if nothing depends on it."""
+    for item in found:
+        if item.saved:
+            warnings.warn(
+                f"the buffer {item.name!r} of {model} is made in forward and is no part of the graph, so that what is "
+                "built of it saves none; register it in the constructor, with its shape",
+                TraceWarning,
+                stacklevel=7,
+            )
 
 
 def difference(first: Record, second: Record) -> Step | None:
@@ -69,26 +84,13 @@ def _remembers(value: Any, before: Any, made: Mapping[int, Value]) -> bool:
         return type(value) is type(before)
     if isinstance(value, list | dict) and any(map(_is_number, value.values() if isinstance(value, dict) else value)):
         return True
-    return any(_from_inputs(made.get(id(tensor))) for tensor in tensors_in(value))
+    return any(_is_made(made.get(id(tensor))) for tensor in tensors_in(value))
 
 
 def _is_number(value: Any) -> bool:
     return type(value) in _COUNTED or isinstance(value, Symbolic)
 
 
-def _from_inputs(value: Value | None) -> bool:
-    """Whether a value was computed from the content of an input, or drawn."""
-    if value is None or value.step is None:
-        return value is not None and value.origin == "input"
-    waiting, seen = [value.step], {value.step}
-    while waiting:
-        step = waiting.pop()
-        if (step.op.target if isinstance(step.op, Call) else "") in targets.RANDOM:
-            return True
-        for read in values_read((*step.args, *step.kwargs.values())):
-            if read.origin == "input":
-                return True
-            if read.step is not None and read.step not in seen:
-                seen.add(read.step)
-                waiting.append(read.step)
-    return False
+def _is_made(value: Value | None) -> bool:
+    """Whether a value was computed in the run, or given to it."""
+    return value is not None and (value.step is not None or value.origin == "input")

@@ -12,11 +12,14 @@ import torch
 
 from graphnas.errors import GraphError
 from graphnas.ir import targets
-from graphnas.ir.node import ATTRIBUTES
+from graphnas.ir.attributes import ATTRIBUTES
 
 _ROOTS: dict[str, Any] = {"torch": torch, "math": math, "operator": operator}
 # Where a function has several names, the first of these is what people write.
 _PREFERRED = ("torch.nn.functional", "torch.special", "torch.fft", "torch.linalg", "torch", "torch._C._nn", "torch._VF")
+
+# What torch itself asks about truth values, as distributions do of their arguments, and what everybody calls it.
+_PUBLIC = {"torch._is_all_true": "torch.all", "torch._is_any_true": "torch.any"}
 
 
 @functools.cache
@@ -40,7 +43,7 @@ def functions() -> dict[Callable[..., Any], str]:
     """Every function that a graph may call → its name."""
     places = {place: rank for rank, place in enumerate(_PREFERRED)}
     ranked = sorted(targets.TARGETS, key=lambda name: (places.get(name.rpartition(".")[0], -1), name), reverse=True)
-    found: dict[Callable[..., Any], str] = {}
+    found: dict[Callable[..., Any], str] = {resolve(name): public for name, public in _PUBLIC.items()}
     for name in ranked:
         if name.startswith("torch.") and name not in ATTRIBUTES:
             try:

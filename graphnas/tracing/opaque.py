@@ -15,10 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from graphnas.errors import OpaqueWarning, TraceError, UnrecordableError
+from graphnas.ir import constructor
 from graphnas.ir.frozen import FrozenDict
-from graphnas.ir.node import Arg, Layer, Opaque
+from graphnas.ir.node import Arg, Built, Layer, Opaque
 from graphnas.ir.source import Source
+from graphnas.ir.targets import LAYERS
 from graphnas.tracing.arguments import NotAnArgumentError, argument, no_tensor
+from graphnas.tracing.constructors import layer_config
 from graphnas.tracing.modules import Registry, identifier
 
 _OF_TORCH = frozenset(vars(nn.Module()))
@@ -36,7 +39,7 @@ def opaque_layer(module: nn.Module, path: str) -> tuple[Layer, str]:
     the same parts, state and settings.
     """
     kind = type(module)
-    name = f"{kind.__module__}.{identifier(kind.__name__)}"
+    name = _name(kind)  # type: ignore[arg-type]
     if isinstance(module, torch.jit.ScriptModule):
         return Layer(path, name), "a scripted module has no constructor; give the module that it was made from"
     if _class_called(name) is not kind:
@@ -45,6 +48,12 @@ def opaque_layer(module: nn.Module, path: str) -> tuple[Layer, str]:
         return Layer(path, name, _arguments(module)), ""
     except _MissingError as error:
         return Layer(path, name), str(error)
+
+
+def _name(kind: type[nn.Module]) -> str:
+    """Where a class is found; what torch gives to everybody it calls `torch.nn` itself."""
+    public = getattr(nn, kind.__name__, None) is kind and f"torch.nn.{kind.__name__}" not in LAYERS
+    return f"{'torch.nn' if public else kind.__module__}.{identifier(kind.__name__)}"
 
 
 def keep_whole(registry: Registry, path: str, error: UnrecordableError | None = None) -> Layer:
@@ -100,7 +109,7 @@ def _arguments(module: nn.Module) -> FrozenDict[str, Arg]:
             raise _MissingError(f"what its constructor was given as {parameter.name!r} is not known; {_REMEDY}")
         given[parameter.name] = value
     try:
-        config = FrozenDict({name: argument(value, no_tensor) for name, value in given.items()})
+        config = FrozenDict({name: _setting(value) for name, value in given.items()})
     except NotAnArgumentError as error:
         raise _MissingError(f"its constructor is given {error}, which a graph cannot hold; {_REMEDY}") from error
     difference = next(_differences(module, _rebuilt(kind, given), ""), None)
@@ -116,10 +125,26 @@ _IDENTITY: Any = object.__eq__
 def _kept(module: nn.Module, name: str) -> Any:
     if name in module.__dict__:
         return module.__dict__[name]
+    if name in module._modules:
+        return module._modules[name]
+    if name == "encoder_layer" and isinstance(module, nn.TransformerEncoder):
+        return module.layers[0]  # of which it has made copies
     if name in ("bias", "affine"):  # many keep the tensor under the name of the switch
         held = module._parameters.get(name, _ABSENT)
         return held if held is _ABSENT else held is not None
     return _ABSENT
+
+
+def _setting(value: Any) -> Arg:
+    """What a constructor is given; a layer of torch as what it is built with, without the defaults."""
+    if not isinstance(value, nn.Module):
+        return argument(value, no_tensor)
+    known = layer_config(value)
+    if known is None:
+        raise NotAnArgumentError(value)
+    name, config = known
+    defaults = {parameter.name: parameter.default for parameter in constructor.parameters(type(value))}
+    return Built(name, FrozenDict({key: item for key, item in config.items() if repr(item) != repr(defaults[key])}))
 
 
 def _rebuilt(kind: type[nn.Module], given: dict[str, Any]) -> nn.Module:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
@@ -13,6 +14,7 @@ import torch
 from torch import nn
 from torch.nn.modules._functions import BackwardHookFunction as BackwardHook
 
+from graphnas.errors import TraceWarning
 from graphnas.ir import targets
 from graphnas.tracing import sources
 from graphnas.tracing.regions import Regions
@@ -215,6 +217,20 @@ def refused(refuse: Callable[[str, str], Exception], listening: Callable[[], boo
 
 
 _HOOKS = torch.autograd.graph.saved_tensors_hooks
+
+
+def _is_unknown(context: Any) -> bool:
+    """Whether hooks are other than those of a checkpoint, which only saves memory; it is told that it does not here."""
+    if type(context).__name__ == "_checkpoint_hook":
+        warnings.warn(
+            "a checkpoint is no part of the graph: nothing is computed anew in the backward pass, and what that would "
+            "update a second time, such as running statistics, is updated once",
+            TraceWarning,
+            stacklevel=5,
+        )
+    return type(context) is _HOOKS
+
+
 _REFUSED: tuple[tuple[Any, str, *tuple[Any, ...]], ...] = (
     (
         *(torch.inference_mode, "__enter__", "inference mode is entered inside the model"),
@@ -222,7 +238,7 @@ _REFUSED: tuple[tuple[Any, str, *tuple[Any, ...]], ...] = (
     ),
     (
         *(_HOOKS, "__enter__", "what is kept for the backward pass is changed by hooks"),
-        *("Leave the hooks out.", lambda context: type(context) is _HOOKS),
+        *("Leave the hooks out.", _is_unknown),
     ),
     (
         *(torch, "_nested_tensor_from_mask_left_aligned", "an encoder may put padded places aside in a nested tensor"),

@@ -27,7 +27,8 @@ from torch.overrides import TorchFunctionMode
 
 from graphnas.errors import TraceError
 from graphnas.ir import targets
-from graphnas.ir.node import ATTRIBUTES, Arg, Device
+from graphnas.ir.attributes import ATTRIBUTES
+from graphnas.ir.node import Arg, Device
 from graphnas.tracing import names, sources, spelling
 from graphnas.tracing.arguments import NotAnArgumentError, argument
 from graphnas.tracing.history import Event, History, Owner, view_of

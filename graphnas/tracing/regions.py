@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from graphnas.ir.node import DEVICE_TYPE, ENTER_AUTOCAST, ENTER_GRAD_MODE, EXIT_AUTOCAST, EXIT_GRAD_MODE, Arg, Call
+from graphnas.ir.attributes import DEVICE_TYPE
+from graphnas.ir.node import ENTER_AUTOCAST, ENTER_GRAD_MODE, EXIT_AUTOCAST, EXIT_GRAD_MODE, Arg, Call
 from graphnas.tracing.record import Step, Value
 from graphnas.tracing.sizes import expression
 

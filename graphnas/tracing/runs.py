@@ -20,7 +20,7 @@ from graphnas.tracing.conversions import Conversions, FoundError
 from graphnas.tracing.examples import Faces, keep_apart, numbered
 from graphnas.tracing.interface import Interface
 from graphnas.tracing.meanings import identifies_dtypes, looks_at_objects
-from graphnas.tracing.memory import Kept, difference, kept
+from graphnas.tracing.memory import Kept, difference, kept, tell_of_buffers
 from graphnas.tracing.modules import Registry
 from graphnas.tracing.opaque import keep_whole, warn
 from graphnas.tracing.record import Record, Step
@@ -164,6 +164,7 @@ class Runs:
         found = kept(self._registry, self._snapshot, self._around, record)
         if found:
             self._check_memory(found, record, face)
+            tell_of_buffers(found, self._registry.name)
         if self._looking:
             self._check_result(face, training, result)
             keep_apart(record, self._looking)

@@ -87,9 +87,13 @@ class Snapshot:
         Buffers that there were not are among them.
         """
         for module, attributes in self._modules:
-            buffers = module._buffers if type(module._buffers) in _CONTAINERS else ()
-            held = self._containers.get(id(buffers))
-            yield from ((module, name, None) for name in buffers if held is None or name not in held[1])
+            buffers = module._buffers if type(module._buffers) in _CONTAINERS else {}
+            held = self._containers[id(buffers)][1] if id(buffers) in self._containers else {}
+            yield from (
+                (module, name, None)
+                for name, tensor in buffers.items()
+                if tensor is not None and held.get(name) is None
+            )
             for name, value in module.__dict__.items():
                 if name not in _OF_TORCH:
                     before = attributes.get(name)
@@ -125,8 +129,7 @@ class Snapshot:
                 container.clear()
         for container, contents, identities in self._containers.values():
             if (ours is None or id(container) in ours) and _identities(container) != identities:
-                added = {} if ours is None else {key: container[key] for key in container if key not in contents}
-                _refill(container, {**contents, **added} if added else contents)
+                _refill(container, contents if ours is None else _with_added(contents, container))
         with torch.no_grad():
             for tensor, data in self._data:
                 if tensor.data_ptr() != data.data_ptr() or tensor.shape != data.shape:
@@ -150,6 +153,13 @@ def _tensors(groups: Iterable[Mapping[str, Tensor | None]]) -> Iterator[Tensor]:
     """The tensors in several mappings, each once."""
     found = {id(tensor): tensor for group in groups for tensor in group.values() if tensor is not None}
     return iter(found.values())
+
+
+def _with_added(contents: Any, container: Any) -> Any:
+    """What a container had, and what has been put into it where there was nothing."""
+    if not isinstance(container, dict):
+        return [*contents, *(item for item in container if item not in contents)]
+    return contents | {key: value for key, value in container.items() if contents.get(key) is None}
 
 
 def _refill(container: Any, contents: Any) -> None:

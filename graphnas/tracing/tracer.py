@@ -253,7 +253,9 @@ def _registry(model: nn.Module) -> Registry:
 
 def _tell_of_hooks(registry: Registry) -> None:
     """A hook on the backward pass is nothing that `forward` does."""
-    hooked = [path or registry.name for path, module in registry.model.named_modules() if _has_backward_hooks(module)]
+    model = registry.model
+    hooked = [path or registry.name for path, module in model.named_modules() if _has_backward_hooks(module)]
+    hooked += [path for path, parameter in model.named_parameters() if _is_hooked(parameter)]
     if hooked:
         warnings.warn(
             f"the hooks on the backward pass of {', '.join(map(repr, hooked))} are no part of the graph; put them on "
@@ -265,6 +267,10 @@ def _tell_of_hooks(registry: Registry) -> None:
 
 def _has_backward_hooks(module: nn.Module) -> bool:
     return bool(module._backward_hooks or module._backward_pre_hooks)
+
+
+def _is_hooked(parameter: nn.Parameter) -> bool:
+    return bool(parameter._backward_hooks or parameter._post_accumulate_grad_hooks)
 
 
 def _formals(found: Mapping[tuple[str, int], Mapping[Ref, str]]) -> FrozenDict[tuple[str, int], FrozenDict[Ref, str]]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from graphnas.ir import targets
-from graphnas.ir.node import ATTRIBUTES
+from graphnas.ir.attributes import ATTRIBUTES
 
 # Names that newer or older releases of torch lack.
 MAY_BE_ABSENT = {"torch.nn.functional.grouped_mm", "torch.Tensor.to_padded_tensor", "torch.float8_e8m0fnu"}

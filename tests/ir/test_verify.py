@@ -15,6 +15,7 @@ from graphnas.ir.graph import Graph
 from graphnas.ir.node import (
     ARGUMENT,
     GUARD,
+    Built,
     Call,
     Choose,
     Constant,
@@ -103,6 +104,9 @@ def test_value_is_accepted(value: Any) -> None:
         (Constant("torch.float23"), "Did you mean 'torch.float32'"),
         (Device("cpu; import os"), "is not a device"),
         (Device("cuda:0:1"), "is not a device"),
+        (Built("os.system", FrozenDict({"command": "ls"})), "is no layer of torch"),
+        (Built("torch.nn.ReLU", FrozenDict({"x)": 1})), "are not arguments by name"),
+        (Built("torch.nn.ReLU", FrozenDict({"inplace": Ref("gone")})), "'gone' is read"),
         (Size(Ref("gone"), 0), "'gone' is read"),
         (Given(Ref("gone")), "'gone' is read"),
         (Given("x"), "does not ask for a value"),

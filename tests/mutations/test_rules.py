@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import Any
 
 import pytest
@@ -86,6 +87,17 @@ def test_swap_names_what_it_adds_beside_the_site() -> None:
     assert dict(space.choices) == {"layer1.1.act": Choice("layer1.1.act", ("original", "silu"))}
     paths = list(space.entries)
     assert paths.index("layer1.1.act_silu") == paths.index("layer1.1.act") + 1
+
+
+def test_swap_takes_a_class_with_arguments_given_beforehand() -> None:
+    space = checked(
+        network(), Swap("layer1.0.act", {"leaky": partial(nn.LeakyReLU, 0.2), "off": partial(nn.Dropout, p=0.3)})
+    )
+    leaky, off = space.node("layer1.0.act_leaky").op, space.node("layer1.0.act_off").op
+    assert isinstance(leaky, Layer)
+    assert isinstance(off, Layer)
+    assert (leaky.type, leaky.config["negative_slope"]) == ("torch.nn.LeakyReLU", 0.2)
+    assert (off.type, off.config["p"], off.config["inplace"]) == ("torch.nn.Dropout", 0.3, False)
 
 
 def test_swap_keeps_the_original_in_place() -> None:

@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from graphnas.ir.attributes import ATTRIBUTES
 from graphnas.ir.choice import FUNCTIONS, Apply, Training
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import (
     ALIAS,
     ARGUMENT,
-    ATTRIBUTES,
     ENTER_AUTOCAST,
     ENTER_GRAD_MODE,
     EXIT_AUTOCAST,

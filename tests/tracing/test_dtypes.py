@@ -140,3 +140,16 @@ def test_value_that_a_model_without_data_lacks_is_refused() -> None:
     model.register_buffer("fixed", X.to("meta"), persistent=False)
     with pytest.raises(gn.TraceError, match="fixed is a tensor on meta"):
         gn.trace(model, X.to("meta"))
+
+
+@pytest.mark.parametrize("size", [Tensor.element_size, lambda x: x.itemsize])
+def test_size_of_elements_holds_for_the_traced_dtype(size: Callable[[Tensor], int]) -> None:
+    class Sized(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x * size(x) if size(x) < 8 else x
+
+    model = Sized()
+    child = gn.build(gn.trace(model, X))
+    assert torch.equal(child(X), model(X))
+    with pytest.raises(ValueError, match=r"another condition: .*test_dtypes\.py:\d+"):
+        child(X.double())

@@ -386,6 +386,13 @@ class Held(nn.Module):
         return sum(items) * scale  # type: ignore[return-value]
 
 
+class Named(nn.Module):
+    """Goes through a dict of tensors."""
+
+    def forward(self, items: dict[str, Tensor]) -> Tensor:
+        return torch.cat([item * place for place, item in enumerate(items.values())])
+
+
 WRONG: list[tuple[str, Callable[[], nn.Module], list[Any], str]] = [
     (
         "state",
@@ -411,6 +418,12 @@ WRONG: list[tuple[str, Callable[[], nn.Module], list[Any], str]] = [
         Held,
         [gn.example(None), gn.example([ONE]), gn.example([ONE, ONE])],
         r"'items' is built otherwise in example 3 than in example 2",
+    ),
+    (
+        "order",
+        Named,
+        [gn.example({"x": ONE, "y": ONE}), gn.example({"y": ONE, "x": ONE})],
+        r"'items' has its keys in another order in example 2 than in the first example",
     ),
     ("list or none", Held, [gn.example(ONE), gn.example([ONE])], r"'items'"),
     ("raises", Held, [gn.example([ONE]), gn.example([ONE], "bad")], r"example 2 of 2: .*the sensor is offline\n  at "),
@@ -458,3 +471,14 @@ def test_number_that_differs_without_a_decision_is_refused() -> None:
 
     with pytest.raises(TraceError, match=r"no decision on sizes or data says why.*\n  at .*test_examples\.py:\d+"):
         gn.trace(made(decider(forward))[0], gn.example(rows(2)), gn.example(rows(3)), gn.example(rows(4)))
+
+
+def test_dict_of_inputs_in_another_order_is_refused() -> None:
+    model, items = Named(), {"x": rows(2), "y": rows(3)}
+    network = gn.build(gn.trace(model, items))
+    others = {"x": rows(4), "y": rows(5)}
+    assert torch.equal(network(others), model(others))
+    with pytest.raises(ValueError, match="items was traced with 'x', 'y', in this order"):
+        network(dict(reversed(others.items())))
+    with pytest.raises(ValueError, match="items was traced with 'x', 'y', in this order"):
+        network(others | {"z": rows(2)})

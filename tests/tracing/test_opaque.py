@@ -38,6 +38,7 @@ MODULES: dict[str, tuple[Callable[[], nn.Module], str, str]] = {
     "numpy": (lambda: whole.Net(whole.Numpy(6, 3.0)), "inner", "numpy"),
     "own backward": (lambda: whole.Net(whole.OwnBackward()), "inner", "a backward of its own"),
     "counting": (lambda: whole.Net(whole.Counting()), "inner", "keeps what one call computes"),
+    "stepping": (lambda: whole.Net(whole.Stepping()), "inner", "keeps what one call computes"),
     "several": (lambda: whole.Net(whole.Reading()), "inner.several", "numpy"),
     "writing": (lambda: whole.Net(whole.Around()), "inner", "writes to what it does not hold"),
     "tied": (whole.Tied, "inner", "numpy"),
@@ -239,6 +240,7 @@ def test_class_of_a_library_is_imported_where_it_needs_the_library(monkeypatch: 
     ("inner", "missing"),
     [
         (lambda: whole.Unknown(2), "given as 'factor' is not known"),
+        (whole.local, r"local\.<locals>\.Local is not at the top of tests\.tracing\.whole; define the class there"),
         (lambda: torch.jit.script(nn.ReLU()), "a scripted module has no constructor"),
     ],
 )
@@ -249,6 +251,18 @@ def test_what_cannot_be_built_anew_is_still_part_of_the_graph(inner: Callable[[]
         emit(graph)
     swapped = mutate(graph, Skip("act"))
     assert swapped.size() == 2
+
+
+@pytest.mark.parametrize("inner", [whole.Averaging, whole.Stepping, whole.Started])
+def test_what_a_module_keeps_in_tensors_goes_on_from_call_to_call(inner: Callable[[], nn.Module]) -> None:
+    model = whole.Net(inner())
+    with pytest.warns(OpaqueWarning, match="'inner'.*keeps what one call computes"):
+        graph = trace(model, rows(4))
+    child = build(graph, model.state_dict())
+    for batch in (4, 2, 3):
+        assert torch.equal(child(rows(batch)), model(rows(batch)))
+    assert list(child.state_dict()) == list(model.state_dict())
+    assert all(torch.equal(tensor, model.state_dict()[name]) for name, tensor in child.state_dict().items())
 
 
 def test_children_share_the_tensors_of_a_module_kept_whole() -> None:

@@ -135,6 +135,51 @@ class LayerDrop(nn.Module):
         return x if self.training and random.random() < 0.5 else self.lin(x)
 
 
+class Averaging(nn.Module):
+    """A running average that the first call begins, in a buffer that until then is None."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("average", None)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean = x.detach().mean(0)
+        self.average = mean if self.average is None else 0.9 * self.average + 0.1 * mean
+        return x - self.average
+
+
+class Stepping(nn.Module):
+    """A number of calls in a tensor that is no buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.step = torch.zeros(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.step = self.step + 1
+        return x / self.step
+
+
+class Started(nn.Module):
+    """A number of calls in a buffer that the first of them registers."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not hasattr(self, "step"):
+            self.register_buffer("step", torch.zeros(1))
+        self.step.add_(1)  # type: ignore[operator, union-attr]
+        return x / self.step
+
+
+def local() -> nn.Module:
+    """A module whose class stands in a function."""
+
+    class Local(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.tensor(x.detach().numpy())
+
+    return Local()
+
+
 CALLS = [0]
 
 
