@@ -233,7 +233,7 @@ def test_numbers_alone_become_plain_where_they_are_what_fails() -> None:
 
 
 @on_gpu
-@pytest.mark.parametrize("function", [*(function for function, _ in HOLDING.values()), handing])
+@pytest.mark.parametrize("function", [*(HOLDING[name][0] for name in HOLDING if name != "not among"), handing])
 def test_what_a_file_gives_on_a_gpu_is_what_the_model_gives(function: Callable[[Any, Tensor], Tensor]) -> None:
     model = Function(function)
     child = gn.build(gn.trace(model, X), model.state_dict()).cuda()
