@@ -9,10 +9,10 @@ import functools
 import itertools
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 
@@ -25,6 +25,7 @@ _OURS = f"{Path(__file__).parent}{os.sep}"
 
 Place: TypeAlias = tuple[int, int, int, int]  # line, column, last line, last column
 
+_JOINED = re.compile("(?:STORE|LOAD)_FAST")
 _OF_PYTHON = ("<frozen", contextlib.__file__)
 
 # Code that does what a user asked for elsewhere: torch, this package, importlib, contextlib.
@@ -95,21 +96,29 @@ def _targets(code: CodeType) -> dict[int, Target]:
     steps = list(dis.get_instructions(code))
     for place, step in enumerate(steps):
         unpacks = step.opname == "UNPACK_SEQUENCE"  # which itself asks a tensor for its rows
-        target = _assigned(iter(steps[place if unpacks else place + 1 : place + 40]))
+        target = _assigned(_single(steps[place if unpacks else place + 1 : place + 40]))
         if target and step.opname not in ("LOAD_FAST", "LOAD_GLOBAL", "LOAD_DEREF", "LOAD_CONST", "COPY"):
             end = steps[place + 1].offset  # a function that is Python itself is called by what stands behind the call
             found |= dict.fromkeys(range(step.offset, end, 2), target)
     return found
 
 
-def _assigned(steps: Iterator[dis.Instruction]) -> Target:
+def _assigned(steps: Iterator[tuple[str, Any]]) -> Target:
     """The variables that the next instructions store to; "" where they do something else."""
-    step = next(steps, None)
-    if step is None:
-        return ""
-    if step.opname == "UNPACK_SEQUENCE":
-        return tuple([_assigned(steps) for _ in range(step.argval)])
-    return str(step.argval) if step.opname in ("STORE_FAST", "STORE_DEREF") else ""
+    name, value = next(steps, ("", None))
+    if name == "UNPACK_SEQUENCE":
+        return tuple([_assigned(steps) for _ in range(value)])
+    return str(value) if name in ("STORE_FAST", "STORE_DEREF") else ""
+
+
+def _single(steps: Iterable[dis.Instruction]) -> Iterator[tuple[str, Any]]:
+    """Instructions by name and argument; those that Python 3.13 has joined, as `STORE_FAST_STORE_FAST`, one by one."""
+    for step in steps:
+        names = _JOINED.findall(step.opname)
+        if len(names) == 2:
+            yield from zip(names, step.argval, strict=True)
+        else:
+            yield step.opname, step.argval
 
 
 def instruction(frame: FrameType) -> str:
