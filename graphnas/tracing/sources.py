@@ -105,9 +105,9 @@ def _targets(code: CodeType) -> dict[int, Target]:
 
 def _assigned(steps: Iterator[tuple[str, Any]]) -> Target:
     """The variables that the next instructions store to; "" where they do something else."""
-    name, value = next(steps, ("", None))
+    name, value = next(steps, ("", 0))
     if name == "UNPACK_SEQUENCE":
-        return tuple([_assigned(steps) for _ in range(value)])
+        return tuple([_assigned(steps) for _ in range(int(value))])
     return str(value) if name in ("STORE_FAST", "STORE_DEREF") else ""
 
 

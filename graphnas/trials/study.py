@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from functools import cached_property
 from pathlib import Path
 
@@ -32,6 +33,7 @@ class Study:
         self.directory = Path(directory)
         self.interrupted = False
         self._store = Store(self.directory, write=False)
+        weakref.finalize(self, self._store.close)
         row = self._store.study()
         if row is None:
             raise TrialError(f"the study was not begun\n  at {self.directory}. Run its search again.")

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ def start(directory: Path, trials: int = 12, function: str = "slow") -> subproce
 
 def running(directory: Path) -> list[int]:
     """The processes of trials that the store knows of."""
-    with sqlite3.connect(f"file:{directory / schema.NAME}?mode=ro", uri=True) as connection:
+    with closing(sqlite3.connect(f"file:{directory / schema.NAME}?mode=ro", uri=True)) as connection:
         return [row[0] for row in connection.execute("SELECT pid FROM trial WHERE state = 'running' AND pid NOT NULL")]
 
 
@@ -135,7 +136,7 @@ def test_kill_9_of_the_controller_leaves_no_orphan_and_changes_nothing(tmp_path:
     assert start(tmp_path / "killed").wait() == 0
     study = Study(tmp_path / "killed")
     assert tried(study) == whole
-    with sqlite3.connect(tmp_path / "killed" / schema.NAME) as connection:
+    with closing(sqlite3.connect(tmp_path / "killed" / schema.NAME)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert connection.execute("SELECT sum(attempt) > 12 FROM trial").fetchone() == (1,)
 
