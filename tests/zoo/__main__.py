@@ -15,7 +15,6 @@ import hashlib
 import importlib
 import importlib.metadata
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -59,8 +58,6 @@ def main() -> None:
         if options.write:
             pages.write("zoo_soundness", pages.sound(found), pages.SOUND, f"{COMMAND} --soundness --write", LIBRARIES)
         raise SystemExit(1 if any("wrong" in answer or "outcome" in answer for answer in found.values()) else 0)
-    if options.device != "cpu":
-        _be_reproducible()
     found = _found({model.name: functools.partial(compare, model, options.device) for model in wanted}, _line, options)
     if options.write:
         name, drawn_by = ("zoo", "") if options.unseen is None else ("zoo_unseen", f" --unseen {options.unseen}")
@@ -96,12 +93,6 @@ def _load() -> None:
     torch.set_num_threads(1)
     for library in LIBRARIES:
         importlib.import_module(library)
-
-
-def _be_reproducible() -> None:
-    """Lets the kernels of a GPU add up in one order, as far as they can; those that cannot warn."""
-    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
-    torch.use_deterministic_algorithms(True, warn_only=True)
 
 
 def _fingerprint() -> str:
