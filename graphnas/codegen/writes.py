@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeAlias
 
 from graphnas.ir import effects
-from graphnas.ir.choice import Apply, Expr, exclude
+from graphnas.ir.choice import Apply, Expr, conjunction, conjuncts, exclude
 from graphnas.ir.demand import Demands
 from graphnas.ir.frozen import FrozenDict, remembered
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import Call, Choose, Layer, Node, Param, refs_in
 
 _KEPT = ("__setitem__", "__delitem__")
+# A value, and the condition under which one comes to it: behind one side of a choice the other sides of later choices
+# on the same condition are none.
+_Place: TypeAlias = tuple[str, Expr | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,15 +134,15 @@ class _Moves:
 
     def _chain(self, node: Node) -> set[str]:
         """The value that a node writes into, and those that this is a view of or written over."""
-        found: set[str] = set()
+        seen: set[_Place] = set()
         waiting = _sources(node, node.when)
         while waiting:
-            name = waiting.pop()
+            name, when = place = waiting.pop()
             source = self._graph.by_name.get(name)
-            if name not in found and source is not None and self._shares(source):
-                waiting += _sources(source, node.when)
-            found.add(name)
-        return found
+            if place not in seen and source is not None and self._shares(source):
+                waiting += _sources(source, when)
+            seen.add(place)
+        return {name for name, _ in seen}
 
     def _is_state(self, node: Node) -> bool:
         """Whether a node writes into a parameter, a buffer or an input, what goes out of place before it being new."""
@@ -181,7 +186,9 @@ class _Moves:
             if found in seen or (node is not None and self._awaits(node, write)):
                 continue
             seen.add(found)
-            read = [] if node is None else _read(node) if found == name else _sources(node, write.when)
+            read: Iterable[str] = ()
+            if node is not None:
+                read = _read(node) if found == name else [source for source, _ in _sources(node, write.when)]
             held = [source for source in read if source in aliases]
             if not held:
                 return True
@@ -194,35 +201,38 @@ class _Moves:
 
     def _aliases(self, node: Node) -> set[str]:
         """The values that may share the storage that a node writes into, but for its own result."""
-        found: set[str] = set()
-        waiting = [ref.name for ref in refs_in(node.args[:1])]
+        seen: set[_Place] = set()
+        waiting: list[_Place] = [(ref.name, node.when) for ref in refs_in(node.args[:1])]
         while waiting:
-            name = waiting.pop()
-            if name in found or name == node.name:
+            name, when = place = waiting.pop()
+            if place in seen or name == node.name:
                 continue
-            found.add(name)
+            seen.add(place)
             source = self._graph.by_name.get(name)
-            waiting += _sources(source, node.when) if source is not None and self._shares(source) else ()
-            waiting += self._handed_on(name, node.when)
-        return found
+            waiting += _sources(source, when) if source is not None and self._shares(source) else ()
+            waiting += self._handed_on(name, when)
+        return {name for name, _ in seen}
 
     def _behind(self, node: Node) -> set[str]:
         """The result of a write, and the values that share its storage in turn."""
-        waiting, found = [node.name], set[str]()
+        waiting: list[_Place] = [(node.name, node.when)]
+        seen: set[_Place] = set()
         while waiting:
-            name = waiting.pop()
-            if name not in found:
-                found.add(name)
-                waiting += self._handed_on(name, node.when)
-        return found
+            place = waiting.pop()
+            if place not in seen:
+                seen.add(place)
+                waiting += self._handed_on(*place)
+        return {name for name, _ in seen}
 
-    def _handed_on(self, name: str, when: Expr | None) -> list[str]:
+    def _handed_on(self, name: str, when: Expr | None) -> list[_Place]:
         """The readers of a value whose results may be its storage, where a condition holds."""
         readers = (self._graph.by_name[reader] for reader in self._graph.readers.get(name, ()))
         return [
-            reader.name
+            (reader.name, further)
             for reader in readers
-            if self._shares(reader) and not exclude(reader.when, when) and name in _sources(reader, when)
+            if self._shares(reader) and not exclude(reader.when, when)
+            for source, further in _sources(reader, when)
+            if source == name
         ]
 
     def _shares(self, node: Node) -> bool:
@@ -235,10 +245,14 @@ def _read(node: Node) -> frozenset[str]:
     return frozenset(ref.name for ref in refs_in((node.args, node.kwargs), sizes=False))
 
 
-def _sources(node: Node, when: Expr | None) -> list[str]:
-    """The values whose storage a node's result may be, where a condition holds."""
-    given = node.args if isinstance(node.op, Choose) else node.args[:1]
-    if node.condition is not None:
-        sides = (node.condition, Apply("not", (node.condition,)))
-        given = tuple([arg for side, arg in zip(sides, given, strict=True) if not exclude(side, when)])
-    return [ref.name for ref in refs_in(given)]
+def _sources(node: Node, when: Expr | None) -> list[_Place]:
+    """The values whose storage a node's result may be where a condition holds, and where it then is."""
+    if node.condition is None:
+        return [(ref.name, when) for ref in refs_in(node.args if isinstance(node.op, Choose) else node.args[:1])]
+    sides = (node.condition, Apply("not", (node.condition,)))
+    return [
+        (ref.name, when if side in conjuncts(when) else conjunction(when, side))
+        for side, arg in zip(sides, node.args, strict=True)
+        if not exclude(side, when)
+        for ref in refs_in(arg)
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import hypothesis
 import pytest
 import torch
 from hypothesis import given
@@ -43,6 +44,7 @@ def _run(network: nn.Module, weights: Weights, call: Example, training: bool) ->
 
 
 @given(st.integers(0, 10**9), st.integers(1, 6))
+@hypothesis.example(4100381, 5)  # a write into a buffer behind joins of both modes
 def test_examples_are_right_and_nothing_is_silently_wrong(seed: int, count: int) -> None:
     rng = random.Random(seed)
     model = _model(rng)
