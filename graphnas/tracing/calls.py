@@ -210,13 +210,13 @@ def _assign(recorder: Recorder, wrapper: Any, name: str, args: tuple[Any, ...], 
             raise recorder.refuse(f"the attribute {name!r} of a tensor is set", "Leave it as it is.")
 
 
-def _rank(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> int:
+def _rank(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
     """The number of dimensions: what the user asks for becomes a number of the graph, what torch asks for does not."""
     value, rank = recorder.read(args[0]), args[0].dim()
     if value.origin in ("state", "constant") or sources.is_torch(frame.f_code):
         return rank
     step = recorder.step(Call("torch.Tensor.dim"), (value,), {}, "dim", frame)
-    return symbolic(rank, Value(rank, step), recorder)  # type: ignore[no-any-return]
+    return symbolic(rank, Value(rank, step), recorder)
 
 
 def _size(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
