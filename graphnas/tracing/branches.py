@@ -13,18 +13,12 @@ from torch import Tensor
 
 from graphnas.errors import TraceError
 from graphnas.ir.choice import TRAINING, Apply, Expr
-from graphnas.ir.node import GUARD, SET_DATA, Arg, Call, Constant
+from graphnas.ir.node import GUARD, Arg, Call, Constant
 from graphnas.ir.source import Source
 from graphnas.tracing.alignment import Item
 from graphnas.tracing.merging import Path, merge, same_tensor
 from graphnas.tracing.record import ModuleCall, Record, Step, Value, identified, steps_in, values_in
-
-# What gives a tensor another shape.
-_RESHAPING = {
-    SET_DATA,
-    *(f"torch.Tensor.{name}_" for name in ("resize", "resize_as", "squeeze", "swapaxes", "swapdims", "t", "transpose")),
-    *("torch.Tensor.set_", "torch.Tensor.unsqueeze_"),
-}
+from graphnas.tracing.reshaping import FUNCTIONS
 
 
 def both_modes(evaluation: Record, training: Record) -> Record:
@@ -132,7 +126,7 @@ def _check_sizes(claim: Expr, records: Sequence[Record], guard: Step) -> None:
     sizes = {_told(_claiming(value)) for value in values_in(claim)}
     for record in records:
         for step in steps_in(record.root):
-            if isinstance(step.op, Call) and step.op.target in _RESHAPING and _told(step) in sizes:
+            if isinstance(step.op, Call) and step.op.target in FUNCTIONS and _told(step) in sizes:
                 raise TraceError(
                     "examples decide by the size of a tensor whose shape is changed in place\n"
                     f"  at {step.source}, behind the decision at {guard.source}. "

@@ -16,7 +16,7 @@ from graphnas.ir.attributes import ATTRIBUTES
 from graphnas.ir.choice import Apply
 from graphnas.ir.node import SET_DATA, Call, Size
 from graphnas.ir.pieces import CUTS
-from graphnas.tracing import facts, names, pieces, sources, spelling
+from graphnas.tracing import facts, names, pieces, reshaping, sources, spelling
 from graphnas.tracing.meanings import is_message
 from graphnas.tracing.record import Step, Value
 from graphnas.tracing.sizes import bare, plain, symbolic
@@ -117,8 +117,10 @@ def _call(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict
     dunder = spelling.operator_written(name, args, kwargs, frame) if target.startswith("torch.Tensor.") else None
     if dunder is not None:
         target = f"torch.Tensor.{dunder}"
-    step = _step(recorder, target, args, kwargs, frame)
     written = args[0] if args and isinstance(args[0], Tensor) and spelling.writes(target, kwargs) else None
+    if reshaped := written is not None and target in reshaping.FUNCTIONS:
+        reshaping.keep_sizes(recorder, args[0], frame)
+    step = _step(recorder, target, args, kwargs, frame)
     if written is not None:
         recorder.before_write(written)
     if name in ("embedding", "embedding_bag") and kwargs.get("max_norm") is not None:
@@ -126,6 +128,8 @@ def _call(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict
     result = _run(function, args, kwargs)
     if written is not None:
         recorder.writes.add(step, written)
+    if reshaped:
+        recorder.new(args[0], step, ())  # its sizes are others from here on
     if name in CUTS:
         step.parts = len(result)
         return pieces.cut(recorder, name, args, kwargs, recorder.bind(result, step), frame)
@@ -183,7 +187,7 @@ def _attribute(recorder: Recorder, wrapper: Any, args: tuple[Any, ...], frame: F
     if name == "shape":
         return recorder.sizes(args[0], result, frame)
     if name == "ndim":
-        return _rank(recorder, args[0], frame)
+        return _rank(recorder, wrapper, args, {}, frame)
     result = facts.attribute(recorder, args[0], name, result, frame)
     if f"torch.Tensor.{name}" in ATTRIBUTES and isinstance(result, Tensor):
         return recorder.bind(result, _step(recorder, f"torch.Tensor.{name}", args, {}, frame))
@@ -194,6 +198,7 @@ def _assign(recorder: Recorder, wrapper: Any, name: str, args: tuple[Any, ...], 
     """`tensor.name = value`."""
     match name:
         case "data":
+            reshaping.check(recorder, *args)
             step = _step(recorder, SET_DATA, args, {}, frame)
             recorder.before_write(args[0])
             _run(wrapper, args)
@@ -205,17 +210,13 @@ def _assign(recorder: Recorder, wrapper: Any, name: str, args: tuple[Any, ...], 
             raise recorder.refuse(f"the attribute {name!r} of a tensor is set", "Leave it as it is.")
 
 
-def _rank(recorder: Recorder, tensor: Tensor, frame: FrameType) -> int:
+def _rank(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
     """The number of dimensions: what the user asks for becomes a number of the graph, what torch asks for does not."""
-    value, rank = recorder.read(tensor), tensor.dim()
+    value, rank = recorder.read(args[0]), args[0].dim()
     if value.origin in ("state", "constant") or sources.is_torch(frame.f_code):
         return rank
     step = recorder.step(Call("torch.Tensor.dim"), (value,), {}, "dim", frame)
-    return symbolic(rank, Value(rank, step), recorder)  # type: ignore[no-any-return]
-
-
-def _dim(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> int:
-    return _rank(recorder, args[0], frame)
+    return symbolic(rank, Value(rank, step), recorder)
 
 
 def _size(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
@@ -329,7 +330,7 @@ _SPECIAL: dict[str, Handler] = {
     "size": _size,
     "numel": _numel,
     "nelement": _numel,
-    **dict.fromkeys(("dim", "ndimension"), _dim),
+    **dict.fromkeys(("dim", "ndimension"), _rank),
     "__len__": _length,
     "__bool__": _truth,
     "is_nonzero": _truth,

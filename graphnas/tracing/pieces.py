@@ -38,13 +38,37 @@ class Pieces(tuple[Any, ...]):
         return tuple.__len__(self)
 
     def __getitem__(self, place: Any) -> Any:
-        if not (isinstance(place, int) and place >= 0):
+        if not (isinstance(place, int) and 0 <= place < tuple.__len__(self)):
             self.counted()
         return tuple.__getitem__(self, place)
+
+    def __radd__(self, others: Any) -> Any:
+        if not isinstance(others, tuple):
+            return NotImplemented  # a list that is made longer asks for the parts one by one
+        self.counted()
+        return tuple.__add__(others, self)
 
     def __reversed__(self) -> Iterator[Any]:
         self.counted()
         return iter(tuple.__getitem__(self, slice(None, None, -1)))
+
+
+def _counting(name: str) -> Callable[..., Any]:
+    """What a tuple does with all of its parts."""
+    compute = getattr(tuple, name)
+
+    def method(self: Pieces, *others: Any) -> Any:
+        self.counted()
+        return compute(self, *others)
+
+    return method
+
+
+for _name in (
+    "__add__", "__mul__", "__rmul__", "__contains__", "__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__",
+    "__hash__", "index", "count",
+):  # fmt: skip
+    setattr(Pieces, _name, _counting(_name))
 
 
 def cut(

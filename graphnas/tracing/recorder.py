@@ -24,6 +24,7 @@ from graphnas.ir.node import (
     Device,
     Layer,
     Size,
+    transform,
 )
 from graphnas.tracing import calls, facts, module_calls, names, packing, patches, sources
 from graphnas.tracing.arguments import NotAnArgumentError, argument
@@ -73,6 +74,7 @@ class Recorder:
         self.refusals = Refusals()
         self.writes = Writes()
         self.facts: dict[Any, Value] = {}  # what was asked about tensors, and where
+        self.former: dict[Any, Value] = {}  # the sizes of tensors before they got another shape in place
         self._guards: set[Any] = set()
         self.assignments = Assignments(self)
         self.regions = Regions(self)
@@ -161,7 +163,7 @@ class Recorder:
 
     def _output(self, result: Any) -> Arg:
         try:
-            return argument(result, self._returned, output=True)
+            return self._of_then(argument(result, self._returned, output=True))
         except NotAnArgumentError as error:
             raise TraceError(
                 f"the model {self.registry.name} returns {error}, which a graph cannot return; "
@@ -266,12 +268,18 @@ class Recorder:
         self, op: Layer | Call, args: tuple[Arg, ...], kwargs: dict[str, Arg], hint: str, frame: FrameType | None
     ) -> Step:
         """Writes one step down."""
+        if self.former:
+            args, kwargs = self._of_then(args), {key: self._of_then(value) for key, value in kwargs.items()}
         self.position += 1
         made = Step(op, args, kwargs, hint, self.position, sources.source(frame))
         if self.writes:
             made.after = self.writes.unseen(values_read((args, *kwargs.values())))
         self.call.items.append(made)
         return made
+
+    def _of_then(self, tree: Any) -> Any:
+        """An argument tree whose sizes are those that tensors had when they were asked for."""
+        return transform(tree, lambda leaf: self.former.get(leaf, leaf) if isinstance(leaf, Size) else leaf)
 
     def begin(self, path: str, kind: str) -> ModuleCall:
         """A module call begins."""

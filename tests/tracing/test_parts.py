@@ -103,6 +103,21 @@ def starred(self: Any, x: Tensor) -> Tensor:
     return first - sum(others)  # type: ignore[no-any-return]
 
 
+def joined(self: Any, x: Tensor) -> Tensor:
+    others = (x * 2,)
+    return torch.cat(x.split(1) + others).sum(0)
+
+
+def joined_behind(self: Any, x: Tensor) -> Tensor:
+    return torch.cat(sum([(x,), x.split(1)], start=())).sum(0)
+
+
+def repeated(self: Any, x: Tensor) -> Tensor:
+    parts = [x]
+    parts += x.split(1)
+    return torch.cat(parts).sum(0) + torch.cat(x.split(1) * 2).sum(0)
+
+
 def given_to_a_module(self: Any, x: Tensor) -> Tensor:
     return self.add(x.unbind(0), x)  # type: ignore[no-any-return]
 
@@ -126,6 +141,7 @@ def listed_twice(self: Any, x: Tensor) -> Tensor:
 
 LOOPS = [
     over_rows, over_parts, looked_at_later, decided_before, written_to, written_to_and_read, last, starred,
+    joined, joined_behind, repeated,
     given_to_a_module, returned_by_a_module, listed, listed_for_a_module, listed_twice,
 ]  # fmt: skip
 REFUSED = r"^the network was traced under another condition: tests/tracing/test_parts\.py:\d+$"
@@ -165,6 +181,22 @@ def test_one_example_fixes_how_often_a_loop_runs(function: Callable[..., Tensor]
     for batch in (3, 5) if function is decided_before else (1, 3, 5):
         with pytest.raises(ValueError, match=REFUSED):
             network(drawn(batch))
+
+
+@pytest.mark.parametrize("rows", [2, 4])
+def test_part_that_is_missing_is_a_decision(rows: int) -> None:
+    def forward(self: Any, x: Tensor) -> Tensor:
+        parts = x.unbind(0)
+        try:
+            return parts[2]
+        except IndexError:
+            return parts[0] * 10
+
+    model = Looping(forward)
+    network = build(model, rows)
+    assert torch.equal(network(drawn(rows)), model(drawn(rows)))
+    with pytest.raises((ValueError, IndexError), match=f"{REFUSED}|{OUT_OF_RANGE}"):
+        network(drawn(6 - rows))
 
 
 def test_parts_of_given_sizes_are_always_there() -> None:
