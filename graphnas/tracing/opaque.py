@@ -202,15 +202,24 @@ def _object(value: Any, fields: dict[str, Any]) -> Built:
     name = f"{kind.__module__}.{kind.__name__}"
     if getattr(sys.modules.get(kind.__module__), kind.__name__, None) is not kind:
         raise NotAnArgumentError(value)
+    config = {key: _plain(item, True) for key, item in fields.items()}
     try:
         defaults = _defaults(kind)
         given = {key: item for key, item in fields.items() if not _is_default(item, defaults.get(key, _ABSENT))}
         made = kind(**copy.deepcopy(given))
     except Exception as error:  # whatever the constructor of somebody's class raises
         raise NotAnArgumentError(value) from error
-    if not _alike(made, value):
-        raise NotAnArgumentError(value)
-    return Built(name, FrozenDict({key: _plain(item, True) for key, item in given.items()}))
+    ours, theirs = _content(value), _content(made)
+    changed = [key for key in ours | theirs if not _alike(ours.get(key, _ABSENT), theirs.get(key, _ABSENT))]
+    if changed or not _alike(value, made):
+        what = f"its constructor is given a {kind.__name__} that its fields do not make"
+        raise _MissingError(f"{what}: {', '.join(changed) or 'the order'} differs; set it when it is made")
+    return Built(name, FrozenDict({key: config[key] for key in given}))
+
+
+def _content(value: Any) -> dict[str, Any]:
+    """All that an object holds; of one with slots its fields."""
+    return vars(value) if hasattr(value, "__dict__") else _fields(value) or {}
 
 
 def _defaults(kind: type) -> dict[str, Any]:
@@ -306,12 +315,9 @@ def _alike(first: Any, second: Any) -> bool:
         return np.array_equal(first, second)
     if isinstance(first, FunctionType):
         return first.__code__ is second.__code__ and _alike(_enclosed(first), _enclosed(second))
-    fields = _fields(first)
-    by_content = fields is not None or type(first).__eq__ is _IDENTITY
-    if by_content and hasattr(first, "__dict__") and not isinstance(first, type):
-        return _alike(vars(first), vars(second))
-    if fields is not None:  # of a class with slots
-        return _alike(fields, _fields(second))
+    has_content = hasattr(first, "__dict__") and type(first).__eq__ is _IDENTITY and not isinstance(first, type)
+    if has_content or _fields(first) is not None:
+        return _alike(_content(first), _content(second))
     return first is second or bool(first == second) or bool(first != first and second != second)
 
 

@@ -45,6 +45,15 @@ class Loose:
     more: Any = None
 
 
+@dataclass
+class Slotted:
+    """A config without a dict."""
+
+    __slots__ = ("bias", "width")
+    width: int
+    bias: bool
+
+
 class Block(nn.Module):
     """A round trip through numpy, made from a config that it keeps."""
 

@@ -44,6 +44,7 @@ MODULES: dict[str, tuple[Callable[[], nn.Module], str]] = {
     ),
     "Namespace": (lambda: Scaled(namespace(argparse.Namespace)), "argparse.Namespace(width=6, bias=False"),
     "dict": (lambda: Mapped({"width": 6, "scaling": Scaling(2.0)}), '{"width": 6, "scaling": Scaling(factor=2.0)}'),
+    "slots": (lambda: Block(configured.Slotted(6, True)), "Slotted(width=6, bias=True)"),
     "around": (
         lambda: Holder(nn.Sequential(nn.Tanh(), Forgetting(Config(6, False))), Config(6, False)),
         "Forgetting(Config(width=6, bias=False))",
@@ -118,7 +119,10 @@ def _around() -> Any:
         (lambda: Block(Loose(more=torch.ones(2))), "is given a Tensor"),
         (lambda: Block(Loose(more=nn.ReLU())), "is given a ReLU"),
         (lambda: Block(Loose(more=torch.Size([2]))), "is given a Size"),
-        (lambda: Block(_changed()), "is given a Config"),
+        (
+            lambda: Block(_changed()),
+            "given a Config that its fields do not make: total differs; set it when it is made",
+        ),
         (lambda: Forgetting(Config(6)), "given as 'config' is not known"),
         (_around, "another module: scale differs"),
         (lambda: Holder(Forgetting(Config(6)), "of another kind"), "given as 'config' is not known"),
