@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import linecache
+import sys
 from collections.abc import Collection, Mapping
+from types import CodeType, ModuleType
 from typing import Any
 
 import torch
@@ -39,8 +41,7 @@ def build(graph: Graph, weights: Mapping[str, Tensor] | None = None, guards: boo
     source = emit(graph, guards)
     name = f"<graphnas {graph.name} {digest(graph)[:16]}>"
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-    namespace: dict[str, Any] = {"__name__": f"graphnas_{graph.name}"}
-    exec(compile(source, name, "exec"), namespace)
+    namespace = _run(compile(source, name, "exec"), f"graphnas_{graph.name}")
     try:
         network: nn.Module = namespace[root_class(graph)]()
     except SizesError as error:
@@ -55,6 +56,19 @@ def build(graph: Graph, weights: Mapping[str, Tensor] | None = None, guards: boo
     if weights is not None:
         inherit(network, weights, started(graph))
     return network
+
+
+def _run(source: CodeType, name: str) -> dict[str, Any]:
+    """What a file defines; while it runs it is a module of that name, among which data classes look for theirs."""
+    module, before = ModuleType(name), sys.modules.get(name)
+    sys.modules[name] = module
+    try:
+        exec(source, vars(module))
+    finally:
+        del sys.modules[name]
+        if before is not None:
+            sys.modules[name] = before
+    return vars(module)
 
 
 def _decided(graph: Graph, labels: tuple[str, ...]) -> str:

@@ -95,6 +95,8 @@ class Builder:
 
     def _made_layer(self, owner: Entry, name: str, copies: bool, kind: str) -> Code:
         config = dict(owner.config)
+        if owner.opaque is not None:
+            config = {key: self.foreign.given(owner, value) for key, value in config.items()}
         if copies:
             config["inplace"] = False
         is_open = any(True for _ in choices_in(tuple(config.values())))

@@ -15,10 +15,13 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from graphnas.codegen.literals import NEEDED, literal, spelled
-from graphnas.codegen.signatures import layer_class
+from graphnas.codegen.signatures import class_called, layer_class, object_class
 from graphnas.errors import EmitError
+from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
-from graphnas.ir.node import Entry
+from graphnas.ir.node import Arg, Built, Entry, List
+from graphnas.ir.targets import NAMESPACES
+from graphnas.ir.values import objects
 
 # How the file imports what it needs itself.
 _USUAL = {
@@ -71,15 +74,31 @@ class Foreign:
         self.defined: dict[str, Any] = {}
         self.blocks: list[str] = []
         self._spelled: dict[str, str] = {}
+        self._objects: dict[tuple[str, bool], str] = {}
         for entry in graph.modules:
-            if entry.opaque is not None and not entry.opaque.missing and entry.type not in self._spelled:
+            if entry.opaque is None or entry.opaque.missing:
+                continue
+            if entry.type not in self._spelled:
+                layer_class(entry.type)
                 self._spelled[entry.type] = self._bring(entry.type, root)
+            for held in objects(entry.config):
+                key = held.type, self._is_imported(entry)
+                if key not in self._objects:
+                    object_class(held.type)
+                    self._objects[key] = self._bring(held.type, root, *key[1:])
 
-    def _bring(self, name: str, root: str) -> str:
+    def _is_imported(self, entry: Entry) -> bool:
+        """Whether the class of a module is its library's, which then knows no class of objects but that too."""
+        return "." in self._spelled[entry.type] and not entry.type.startswith("torch.nn.")
+
+    def _bring(self, name: str, root: str, imported: bool = False) -> str:
         module, _, short = name.rpartition(".")
         if module == "torch.nn":
             return spelled(name, "a module")
-        text = own_text(name)
+        if name in NAMESPACES:
+            self.imports[f"import {module}"] = None
+            return name
+        text = None if imported else own_text(name)
         if text is not None and root not in text.defined and self._agrees(text):
             fresh = [block for key, block in text.blocks.items() if key not in self.defined]
             self.blocks += [f"{text.head}\n{block}".lstrip() for block in fresh]
@@ -110,12 +129,30 @@ class Foreign:
             raise EmitError(f"module {entry.path!r} ({entry.type}), kept whole{place}, cannot be built anew: {missing}")
         return self._spelled[entry.type]
 
+    def given(self, entry: Entry, value: Arg) -> Arg:
+        """What the constructor of a module is given, with the classes of objects as the file calls them."""
+        match value:
+            case Built(type=name, config=config):
+                short = self._objects.get((name, entry.opaque is not None and self._is_imported(entry)), name)
+                return Built(short, FrozenDict({key: self.given(entry, item) for key, item in config.items()}))
+            case FrozenDict():
+                return FrozenDict({key: self.given(entry, item) for key, item in value.items()})
+            case List(items=items):
+                return List(tuple(self.given(entry, item) for item in items))
+            case tuple():
+                return tuple(self.given(entry, item) for item in value)
+        return value
+
     def missing(self, entry: Entry) -> str:
         """What stands in the way of writing a module that is kept whole; "" for nothing."""
         assert entry.opaque is not None
-        if not entry.opaque.missing and not self._spelled[entry.type]:
+        if entry.opaque.missing:
+            return entry.opaque.missing
+        imported = self._is_imported(entry)
+        kinds = [self._objects[held.type, imported] for held in objects(entry.config)]
+        if not all([self._spelled[entry.type], *kinds]):
             return "its class stands in the script itself and uses what no other file has; move it to a module"
-        return entry.opaque.missing
+        return ""
 
 
 class _CannotStandError(Exception):
@@ -131,7 +168,7 @@ def own_text(name: str) -> Text | None:
     text = Text()
     library = _library(name)
     try:
-        _define(layer_class(name), text)
+        _define(class_called(name), text)
     except _CannotStandError:
         return None
     if library and text.needs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib
 import inspect
@@ -13,6 +14,7 @@ from torch import nn
 from graphnas.errors import EmitError
 from graphnas.ir import constructor
 from graphnas.ir.node import Arg, Constant, Device
+from graphnas.ir.targets import NAMESPACES
 
 _STATELESS_MODULES = (
     "activation",
@@ -37,13 +39,37 @@ def layer_class(name: str) -> type[nn.Module]:
     Raises:
         EmitError: there is none.
     """
+    found = class_called(name)
+    if not issubclass(found, nn.Module):
+        raise EmitError(f"{name!r} is not a torch.nn.Module class")
+    return found
+
+
+def object_class(name: str) -> type:
+    """The class of an object of plain values, by its dotted name.
+
+    Raises:
+        EmitError: there is none.
+    """
+    found = class_called(name)
+    if name not in NAMESPACES and not dataclasses.is_dataclass(found):
+        raise EmitError(f"{name!r} is not a data class")
+    return found
+
+
+def class_called(name: str) -> type:
+    """What a dotted name stands for.
+
+    Raises:
+        EmitError: no class.
+    """
     module, _, attribute = name.rpartition(".")
     try:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError):
-        raise EmitError(f"there is no layer {name!r}; is the package that has it installed?") from None
-    if not (isinstance(found, type) and issubclass(found, nn.Module)):
-        raise EmitError(f"{name!r} is not a torch.nn.Module class")
+        raise EmitError(f"there is no class {name!r}; is the package that has it installed?") from None
+    if not isinstance(found, type):
+        raise EmitError(f"{name!r} is not a class")
     return found
 
 

@@ -51,7 +51,7 @@ def check_modules(graph: Graph, allow: Collection[str]) -> None:
         if entry.kind in TENSORS:
             _check_tensor(entry, where)
         else:
-            check_value(entry.config, (), where)
+            check_value(entry.config, (), where, allow=None if entry.opaque is None else allow)
         if entry.opaque is not None:
             _check_opaque(entry.opaque, where)
         if entry.same_as:

@@ -79,7 +79,7 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A layer of torch that another module's constructor is given, built as `type(**config)` without the defaults."""
+    """What a constructor is given: a layer of torch, or an object of plain values, built as `type(**config)`."""
 
     type: str
     config: FrozenDict[str, Arg] = field(default_factory=FrozenDict)

@@ -332,6 +332,9 @@ TARGETS = frozenset().union(
     OWN,
 )
 
+# Of the standard library: what holds whatever it is given by name.
+NAMESPACES = frozenset({"argparse.Namespace", "types.SimpleNamespace"})
+
 LAYERS = _names(
     "torch.nn",
     """

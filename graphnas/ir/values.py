@@ -14,9 +14,9 @@ from typing import Any, NoReturn
 from graphnas.errors import GraphError, nearest
 from graphnas.ir.choice import Apply, Choice, Expr, Training
 from graphnas.ir.frozen import FrozenDict
-from graphnas.ir.naming import MAX_NAME, is_identifier, is_line
+from graphnas.ir.naming import MAX_NAME, is_allowed, is_identifier, is_line, permission
 from graphnas.ir.node import Arg, Built, Constant, Device, Given, List, Ref, Size, Slice
-from graphnas.ir.targets import CONSTANTS, LAYERS
+from graphnas.ir.targets import CONSTANTS, LAYERS, NAMESPACES
 
 MAX_DEPTH = 200  # levels of nesting in one value
 MAX_TEXT = 10_000  # characters in one string
@@ -41,7 +41,9 @@ def refuse(what: str, where: str, remedy: str) -> NoReturn:
 
 
 # ---------------------------------------------------------------- argument trees
-def check_value(tree: Arg, known: Collection[str], where: str, depth: int = 0) -> None:
+def check_value(
+    tree: Arg, known: Collection[str], where: str, depth: int = 0, allow: Collection[str] | None = None
+) -> None:
     """Checks an argument tree.
 
     Args:
@@ -49,6 +51,7 @@ def check_value(tree: Arg, known: Collection[str], where: str, depth: int = 0) -
         known: names of the nodes and inputs that it may refer to.
         where: what holds the value, for messages.
         depth: how many levels are around it.
+        allow: the modules whose objects of plain values may stand in it; None where none may, not even a namespace.
 
     Raises:
         GraphError: the value, or something in it, cannot stand in a graph.
@@ -61,10 +64,10 @@ def check_value(tree: Arg, known: Collection[str], where: str, depth: int = 0) -
     elif kind is Ref:
         check_ref(tree, known, where)
     elif kind not in _ATOMS:
-        _check_nested(tree, known, where, depth)
+        _check_nested(tree, known, where, depth, allow)
 
 
-def _check_nested(tree: Arg, known: Collection[str], where: str, depth: int) -> None:
+def _check_nested(tree: Arg, known: Collection[str], where: str, depth: int, allow: Collection[str] | None) -> None:
     kind = type(tree)
     if depth >= MAX_DEPTH:
         refuse(
@@ -72,13 +75,13 @@ def _check_nested(tree: Arg, known: Collection[str], where: str, depth: int) -> 
         )
     elif kind is tuple:
         for item in tree:
-            check_value(item, known, where, depth + 1)
+            check_value(item, known, where, depth + 1, allow)
     elif kind is FrozenDict:
         for key, item in tree.items():
             _check_key(key, where)
-            check_value(item, known, where, depth + 1)
+            check_value(item, known, where, depth + 1, allow)
     elif kind is List:
-        check_value(tree.items, known, where, depth + 1)
+        check_value(tree.items, known, where, depth + 1, allow)
     elif kind is Slice:
         check_value((tree.start, tree.stop, tree.step), known, where, depth + 1)
     elif kind is Constant:
@@ -87,7 +90,7 @@ def _check_nested(tree: Arg, known: Collection[str], where: str, depth: int) -> 
         if type(tree.name) is not str or not _DEVICE.fullmatch(tree.name):
             refuse(f"{tree.name!r:.100} is not a device", where, "A device is written like 'cpu' or 'cuda:0'.")
     elif kind is Built:
-        _check_built(tree, where, depth)
+        _check_built(tree, where, depth, allow)
     else:
         _check_expression(tree, known, where, depth)
 
@@ -147,14 +150,37 @@ def _check_constant(constant: Constant, where: str) -> None:
         )
 
 
-def _check_built(built: Built, where: str, depth: int) -> None:
-    if type(built.type) is not str or built.type not in LAYERS:
+def _check_built(built: Built, where: str, depth: int, allow: Collection[str] | None) -> None:
+    if type(built.type) is not str or not (built.type in LAYERS or _is_object(built.type, allow)):
         refuse(
-            f"{built.type!r:.100} is given to a constructor, and is no layer of torch", where, "Give one of torch.nn."
+            f"{built.type!r:.100} is given to a constructor, and is no layer of torch",
+            where,
+            "Give one of torch.nn." if allow is None else permission(built.type),
         )
     if type(built.config) is not FrozenDict or not all(map(is_identifier, built.config)):
         refuse(f"{built.config!r:.100} are not arguments by name", where, "Name them by identifiers.")
-    check_value(built.config, (), where, depth + 1)
+    check_value(built.config, (), where, depth + 1, allow)
+
+
+def _is_object(name: str, allow: Collection[str] | None) -> bool:
+    return allow is not None and (name in NAMESPACES or is_allowed(name, allow))
+
+
+def objects(tree: Arg) -> Iterator[Built]:
+    """The objects in an argument tree that are no layers of torch, the outer ones first."""
+    match tree:
+        case Built(type=name, config=config):
+            if name not in LAYERS:
+                yield tree
+            yield from objects(config)
+        case dict():
+            for item in tree.values():
+                yield from objects(item)
+        case List(items=items):
+            yield from objects(items)
+        case tuple():
+            for item in tree:
+                yield from objects(item)
 
 
 # ---------------------------------------------------------------- expressions

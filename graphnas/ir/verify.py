@@ -36,7 +36,7 @@ from graphnas.ir.node import (
 )
 from graphnas.ir.scopes import check_scopes
 from graphnas.ir.source import Source
-from graphnas.ir.values import check_value, is_boolean, refuse
+from graphnas.ir.values import check_value, is_boolean, objects, refuse
 
 if TYPE_CHECKING:
     from graphnas.ir.graph import Graph
@@ -88,6 +88,7 @@ def foreign(graph: Graph) -> tuple[str, ...]:
     types = {entry.type for entry in graph.modules if entry.kind == "layer"}
     types |= {str(entry.config["base"]) for entry in graph.modules if entry.kind == "module" and "base" in entry.config}
     types |= {entry.type for entry in graph.modules if entry.kind == "module" and "." in entry.type}
+    types |= {held.type for entry in graph.modules for held in objects(entry.config)} - targets.NAMESPACES
     called = {node.op.target for node in graph.nodes if isinstance(node.op, Call)}
     outside = (types - targets.LAYERS - targets.CONTAINERS) | (called - targets.TARGETS)
     return tuple(sorted({name.rpartition(".")[0] for name in outside} - {""}))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
+import copy
+import dataclasses
 import importlib
 import inspect
 import sys
 import warnings
-from collections.abc import Iterator
-from types import FunctionType
+from collections.abc import Iterable, Iterator
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +20,7 @@ from torch import Tensor, nn
 from graphnas.errors import OpaqueWarning, TraceError, UnrecordableError
 from graphnas.ir import constructor
 from graphnas.ir.frozen import FrozenDict
-from graphnas.ir.node import Arg, Built, Layer, Opaque
+from graphnas.ir.node import Arg, Built, Layer, List, Opaque
 from graphnas.ir.source import Source
 from graphnas.ir.targets import LAYERS
 from graphnas.tracing.arguments import NotAnArgumentError, argument, no_tensor
@@ -25,6 +28,8 @@ from graphnas.tracing.constructors import layer_config
 from graphnas.tracing.modules import Registry, identifier
 
 _OF_TORCH = frozenset(vars(nn.Module()))
+_NAMESPACES = (argparse.Namespace, SimpleNamespace)
+_EXACT = frozenset((type(None), bool, int, float, complex, str, torch.dtype, torch.device))
 _REMEDY = "keep what the constructor is given in attributes of the same names"
 
 
@@ -32,11 +37,12 @@ class _MissingError(Exception):
     """A module cannot be built anew, for the reason given."""
 
 
-def opaque_layer(module: nn.Module, path: str) -> tuple[Layer, str]:
+def opaque_layer(module: nn.Module, path: str, around: Iterable[nn.Module] = ()) -> tuple[Layer, str]:
     """The operation that stands for a module of somebody's, and what stands in the way of building it anew.
 
     The constructor's arguments are read from attributes of the same names, and believed where they make a module with
-    the same parts, state and settings.
+    the same parts, state and settings. A config that the module forgets is read from the modules around it, the nearest
+    first.
     """
     kind = type(module)
     name = _name(kind)  # type: ignore[arg-type]
@@ -45,7 +51,7 @@ def opaque_layer(module: nn.Module, path: str) -> tuple[Layer, str]:
     if _class_called(name) is not kind:
         return Layer(path, name), f"{kind.__qualname__} is not at the top of {kind.__module__}; define the class there"
     try:
-        return Layer(path, name, _arguments(module)), ""
+        return Layer(path, name, _arguments(module, around)), ""
     except _MissingError as error:
         return Layer(path, name), str(error)
 
@@ -73,7 +79,10 @@ def keep_whole(registry: Registry, path: str, error: UnrecordableError | None = 
                 f"module {path!r} ({type(module).__name__}) stays one layer, but its part {inner!r} is the model's "
                 f"{elsewhere!r} as well\n  in {registry.name}. Register {elsewhere!r} before {path!r}."
             ) from error
-    layer, missing = opaque_layer(module, path)
+    parents = [path.rpartition(".")[0]] if path else []
+    while parents and parents[-1]:
+        parents.append(parents[-1].rpartition(".")[0])
+    layer, missing = opaque_layer(module, path, map(registry.named, parents))
     source = error.place if error and isinstance(error.place, Source) else None
     reason = " ".join(error.what.split()) if error else "it was to be kept whole"
     registry.keep_whole(module, layer, Opaque(reason, source, missing))
@@ -96,9 +105,11 @@ def _class_called(name: str) -> Any:
     return getattr(importlib.import_module(module), attribute, None)
 
 
-def _arguments(module: nn.Module) -> FrozenDict[str, Arg]:
+def _arguments(module: nn.Module, around: Iterable[nn.Module]) -> FrozenDict[str, Arg]:
     kind = type(module)
+    holders = list(around)
     given: dict[str, Any] = {}
+    found: list[str] = []
     for parameter in list(inspect.signature(kind.__init__).parameters.values())[1:]:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
@@ -106,13 +117,19 @@ def _arguments(module: nn.Module) -> FrozenDict[str, Arg]:
         if value is _ABSENT:
             value = parameter.default
         if value is inspect.Parameter.empty:
+            value = _config_around(holders, parameter.name)
+            found.append(parameter.name)
+        if value is inspect.Parameter.empty:
             raise _MissingError(f"what its constructor was given as {parameter.name!r} is not known; {_REMEDY}")
         given[parameter.name] = value
     try:
         config = FrozenDict({name: _setting(value) for name, value in given.items()})
     except NotAnArgumentError as error:
         raise _MissingError(f"its constructor is given {error}, which a graph cannot hold; {_REMEDY}") from error
-    difference = next(_differences(module, _rebuilt(kind, given), ""), None)
+    except RecursionError as error:
+        raise _MissingError(f"its constructor is given what holds itself; {_REMEDY}") from error
+    twin = _rebuilt(kind, given, ("cpu",) if found else ("meta", "cpu"))
+    difference = next(_differences(module, twin, ""), None) or (found and next(_unsaved(module, twin), None))
     if difference:
         raise _MissingError(f"built from its attributes it is another module: {difference} differs; {_REMEDY}")
     return config
@@ -135,10 +152,16 @@ def _kept(module: nn.Module, name: str) -> Any:
     return _ABSENT
 
 
+def _config_around(holders: list[nn.Module], name: str) -> Any:
+    """The config of a name that the nearest module holds that has one; of other values a name alone says too little."""
+    value = next((holder.__dict__[name] for holder in holders if name in holder.__dict__), _ABSENT)
+    return value if type(value) is dict or _fields(value) is not None else inspect.Parameter.empty
+
+
 def _setting(value: Any) -> Arg:
     """What a constructor is given; a layer of torch as what it is built with, without the defaults."""
     if not isinstance(value, nn.Module):
-        return argument(value, no_tensor)
+        return _plain(value, False)
     known = layer_config(value)
     if known is None:
         raise NotAnArgumentError(value)
@@ -147,16 +170,94 @@ def _setting(value: Any) -> Arg:
     return Built(name, FrozenDict({key: item for key, item in config.items() if repr(item) != repr(defaults[key])}))
 
 
-def _rebuilt(kind: type[nn.Module], given: dict[str, Any]) -> nn.Module:
+def _plain(value: Any, exact: bool) -> Arg:
+    """Values in which there may be objects; within an object everything is `exact`: it comes back as it was."""
+    kind, fields = type(value), _fields(value)
+    if fields is not None:
+        return _object(value, fields)
+    if kind is tuple:
+        return tuple([_plain(item, exact) for item in value])
+    if kind is list:
+        return List(tuple([_plain(item, exact) for item in value]))
+    if kind is dict and not (exact and any(type(key) not in _EXACT for key in value)):
+        keys: Any = argument(dict.fromkeys(value), no_tensor)
+        return FrozenDict({key: _plain(item, exact) for key, item in zip(keys, value.values(), strict=True)})
+    if exact and kind not in _EXACT:
+        raise NotAnArgumentError(value)
+    return argument(value, no_tensor)
+
+
+def _fields(value: Any) -> dict[str, Any] | None:
+    """What makes a namespace or a data class; None for anything else."""
+    if type(value) in _NAMESPACES:
+        return dict(vars(value))
+    if not dataclasses.is_dataclass(value) or isinstance(value, type | nn.Module):
+        return None
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
+
+
+def _object(value: Any, fields: dict[str, Any]) -> Built:
+    """An object that its class makes of plain values, with those that are not its defaults."""
+    kind = type(value)
+    name = f"{kind.__module__}.{kind.__name__}"
+    if getattr(sys.modules.get(kind.__module__), kind.__name__, None) is not kind:
+        raise NotAnArgumentError(value)
+    config = {key: _plain(item, True) for key, item in fields.items()}
+    try:
+        defaults = _defaults(kind)
+        given = {key: item for key, item in fields.items() if not _is_default(item, defaults.get(key, _ABSENT))}
+        made = kind(**copy.deepcopy(given))
+    except Exception as error:  # whatever the constructor of somebody's class raises
+        raise NotAnArgumentError(value) from error
+    ours, theirs = _content(value), _content(made)
+    changed = [key for key in ours | theirs if not _alike(ours.get(key, _ABSENT), theirs.get(key, _ABSENT))]
+    if changed or not _alike(value, made):
+        what = f"its constructor is given a {kind.__name__} that its fields do not make"
+        raise _MissingError(f"{what}: {', '.join(changed) or 'the order'} differs; set it when it is made")
+    return Built(name, FrozenDict({key: config[key] for key in given}))
+
+
+def _content(value: Any) -> dict[str, Any]:
+    """All that an object holds; of one with slots its fields."""
+    return vars(value) if hasattr(value, "__dict__") else _fields(value) or {}
+
+
+def _defaults(kind: type) -> dict[str, Any]:
+    """What the fields of a data class are where nothing is given."""
+    fields = dataclasses.fields(kind) if dataclasses.is_dataclass(kind) else ()
+    made = {field.name: field.default_factory for field in fields if field.init}
+    made = {name: factory() for name, factory in made.items() if factory is not dataclasses.MISSING}
+    return {field.name: field.default for field in fields} | made
+
+
+def _is_default(item: Any, default: Any) -> bool:
+    return _alike(item, default) and repr(item) == repr(default)  # which tells zeros of either sign apart
+
+
+def _rebuilt(kind: type[nn.Module], given: dict[str, Any], devices: tuple[str, ...]) -> nn.Module:
     """A module of the class on the meta device, or where its constructor looks at values, a real one."""
     failed: Exception | None = None
-    for device in ("meta", "cpu"):
+    for device in devices:
         try:
             with torch.random.fork_rng(devices=()), torch.device(device):
-                return kind(**given)
+                return kind(**{key: _own(value) for key, value in given.items()})
         except Exception as error:  # whatever the constructor of somebody's module raises
             failed = error
     raise _MissingError(f"its constructor fails on its attributes ({type(failed).__name__}: {failed}); {_REMEDY}")
+
+
+def _own(value: Any) -> Any:
+    """A copy of a config, since a constructor may write to it."""
+    return copy.deepcopy(value) if type(value) is dict or _fields(value) is not None else value
+
+
+def _unsaved(first: nn.Module, second: nn.Module) -> Iterator[str]:
+    """The buffers in no state of two modules alike whose values differ: nothing else tells of the config they show."""
+    for (path, module), twin in zip(first.named_modules(), second.modules(), strict=True):
+        for name in module._non_persistent_buffers_set:
+            ours, theirs = module._buffers.get(name), twin._buffers.get(name)
+            if ours is not None and theirs is not None and (ours.is_meta or not torch.equal(ours.cpu(), theirs)):
+                yield f"{path}.{name}".lstrip(".")
 
 
 def _differences(first: nn.Module, second: nn.Module, path: str) -> Iterator[str]:
@@ -214,8 +315,9 @@ def _alike(first: Any, second: Any) -> bool:
         return np.array_equal(first, second)
     if isinstance(first, FunctionType):
         return first.__code__ is second.__code__ and _alike(_enclosed(first), _enclosed(second))
-    if type(first).__eq__ is _IDENTITY and hasattr(first, "__dict__") and not isinstance(first, type):
-        return _alike(vars(first), vars(second))
+    has_content = hasattr(first, "__dict__") and type(first).__eq__ is _IDENTITY and not isinstance(first, type)
+    if has_content or _fields(first) is not None:
+        return _alike(_content(first), _content(second))
     return first is second or bool(first == second) or bool(first != first and second != second)
 
 

@@ -151,6 +151,35 @@ HOSTILE: dict[str, Callable[[str], Change]] = {
     "call of an opaque module": lambda run: (
         lambda data: entry(data, "head").update(opaque={**OPAQUE, "seen": [{"tuple": [run]}]})
     ),
+    "object of an opaque module": lambda run: (
+        lambda data: entry(data, "block.act").update(
+            opaque=OPAQUE, config={"inplace": {"built": "subprocess.Popen", "config": {"args": run}}}
+        )
+    ),
+    "object in a namespace": lambda run: (
+        lambda data: entry(data, "block.act").update(
+            opaque=OPAQUE,
+            config={
+                "inplace": {
+                    "built": "types.SimpleNamespace",
+                    "config": {"x": {"list": [{"built": "os.system", "config": {"command": run}}]}},
+                }
+            },
+        )
+    ),
+    "magic field of a namespace": lambda run: (
+        lambda data: entry(data, "block.act").update(
+            opaque=OPAQUE, config={"inplace": {"built": "types.SimpleNamespace", "config": {"__class__": run}}}
+        )
+    ),
+    "function of types": lambda run: (
+        lambda data: entry(data, "block.act").update(
+            opaque=OPAQUE, config={"inplace": {"built": "types.FunctionType", "config": {"code": run}}}
+        )
+    ),
+    "namespace in a layer of torch": lambda run: layer(
+        "torch.nn.ReLU", inplace={"built": "types.SimpleNamespace", "config": {"x": run}}
+    ),
     "bomb of base85": lambda run: constant({"base85": bomb()}),
     "huge fill": lambda run: (
         lambda data: entry(data, "head.steps").update(
