@@ -12,6 +12,7 @@ import torch
 from graphnas.ir import pieces
 from graphnas.ir.choice import Apply, Expr
 from graphnas.ir.node import Size
+from graphnas.tracing import sources
 from graphnas.tracing.sizes import expression, plain
 
 if TYPE_CHECKING:
@@ -97,9 +98,13 @@ def cut(
         recorder.guard(test, True)
         return parts
 
+    here = sources.source(frame)
+
     def counted() -> None:
         if recorder.listening:
             recorder.guard(test, True)
+        elif recorder.returning:  # the model gives them all
+            recorder.guard(test, True, here)
 
     return Pieces(tuple(parts), counted)
 

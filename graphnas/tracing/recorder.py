@@ -26,6 +26,7 @@ from graphnas.ir.node import (
     Size,
     transform,
 )
+from graphnas.ir.source import Source
 from graphnas.tracing import calls, facts, module_calls, names, packing, patches, sources
 from graphnas.tracing.arguments import NotAnArgumentError, argument
 from graphnas.tracing.assignments import Assignments
@@ -65,6 +66,7 @@ class Recorder:
         self.conversions = conversions
         self.exact = exact
         self.listening = False
+        self.returning = False  # whether what the model gave is being read
         self.finished = False
         self.mode_readers = 0
         self.root = self.call = ModuleCall("", registry.name)
@@ -103,7 +105,9 @@ class Recorder:
                 self.listening = False
             self.refusals.check()
             self.regions.check(0, "the model")
+            self.returning = True
             output = self._output(result)
+            self.returning = False
             self.result = frozen(bare(result))
         reads_mode = self.mode_readers > 0
         return Record(self.root, output, model.training, inputs, reads_mode, self.known, self.assignments.places)
@@ -306,18 +310,18 @@ class Recorder:
         """A tensor is about to be written to."""
         self.snapshot.before_write(storage(tensor))
 
-    def guard(self, test: Expr, outcome: bool) -> None:
-        """Python took a decision: the graph holds only while `test` comes out the same."""
-        frame = sys._getframe(1)
-        if is_message(frame):
+    def guard(self, test: Expr, outcome: bool, where: Source | None = None) -> None:
+        """Python took a decision: the graph holds only while `test` comes out the same; at `where`, if not here."""
+        frame = None if where else sys._getframe(1)
+        if frame is not None and is_message(frame):
             return  # nothing but a text is decided by it
-        where = sources.source(frame)
+        where = where or sources.source(frame)
         key = (test, outcome, where)
         if key in self._guards:
             return
         self._guards.add(key)
         claim = test if outcome else Apply("not", (test,))
-        self.step(Call(GUARD), (claim, str(where)), {}, "guard", frame)
+        self.step(Call(GUARD), (claim, str(where)), {}, "guard", frame).source = where
 
     def sizes(self, tensor: Tensor, shape: torch.Size, frame: FrameType) -> torch.Size:
         """A shape as symbolic sizes; that of parameters and constants is fixed."""

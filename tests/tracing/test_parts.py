@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import graphnas as gn
-from tests.laws.networks import assert_same, run
+from tests.laws.networks import assert_same, run, same
 
 
 class Sum(nn.Module):
@@ -238,3 +238,31 @@ def test_what_the_user_unpacks_is_unpacked() -> None:
     text = gn.emit(gn.trace(Looping(forward), drawn(2)))
     assert "first, second = x.split(2, dim=1)" in text
     assert "_guard" not in text
+
+
+class Giving(nn.Module):
+    """Gives the parts that it cuts as they are."""
+
+    def forward(self, x: Tensor) -> dict[str, Any]:
+        return {"parts": x.split(2), "whole": x.sin()}
+
+
+class Passing(nn.Module):
+    """Gives what an inner module gives."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Giving()
+
+    def forward(self, x: Tensor) -> Any:
+        return self.inner(x * 2)["parts"]
+
+
+@pytest.mark.parametrize("model", [Giving(), Passing()])
+def test_parts_that_a_model_gives_are_counted(model: nn.Module) -> None:
+    network = gn.build(gn.trace(model, torch.rand(6, 2)))
+    for rows in (6, 5):
+        x = torch.rand(rows, 2)
+        assert same(network(x), model(x))
+    with pytest.raises(ValueError, match=r"another condition: .*test_parts.py:\d+"):
+        network(torch.rand(9, 2))
