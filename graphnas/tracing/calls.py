@@ -220,9 +220,9 @@ def _rank(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict
 
 
 def _size(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> Any:
-    shape = recorder.sizes(args[0], args[0].shape, frame)
-    dims = (*args[1:], *kwargs.values())
-    return shape[plain(dims[0])] if dims and dims[0] is not None else shape
+    dim = plain(next(iter((*args[1:], *kwargs.values())), None))
+    shape = recorder.sizes(args[0], args[0].shape, frame, dim)
+    return shape if dim is None else shape[dim]
 
 
 def _numel(recorder: Recorder, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> int:

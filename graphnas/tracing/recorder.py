@@ -27,7 +27,7 @@ from graphnas.ir.node import (
     transform,
 )
 from graphnas.ir.source import Source
-from graphnas.tracing import calls, facts, module_calls, names, packing, patches, sources
+from graphnas.tracing import calls, facts, module_calls, names, packing, patches, ranks, sources
 from graphnas.tracing.arguments import NotAnArgumentError, argument
 from graphnas.tracing.assignments import Assignments
 from graphnas.tracing.caches import frozen
@@ -81,6 +81,7 @@ class Recorder:
         self.assignments = Assignments(self)
         self.regions = Regions(self)
         self.result: Any = None  # what the model gave, frozen
+        self.ranked: Source | None = None  # where something was first made of a shape that depends on its length
         self._thread = threading.get_ident()
 
     # ------------------------------------------------------------ running
@@ -109,6 +110,7 @@ class Recorder:
             output = self._output(result)
             self.returning = False
             self.result = frozen(bare(result))
+            ranks.keep(self, inputs)
         reads_mode = self.mode_readers > 0
         return Record(self.root, output, model.training, inputs, reads_mode, self.known, self.assignments.places)
 
@@ -323,11 +325,12 @@ class Recorder:
         claim = test if outcome else Apply("not", (test,))
         self.step(Call(GUARD), (claim, str(where)), {}, "guard", frame).source = where
 
-    def sizes(self, tensor: Tensor, shape: torch.Size, frame: FrameType) -> torch.Size:
-        """A shape as symbolic sizes; that of parameters and constants is fixed."""
+    def sizes(self, tensor: Tensor, shape: torch.Size, frame: FrameType, dim: int | None = None) -> torch.Size:
+        """A shape as symbolic sizes, of which one may be asked for; that of parameters and constants is fixed."""
         value = self.read(tensor)
         if value.origin in ("state", "constant"):
             return shape
+        ranks.look(self, frame, dim)
         called = sources.sizes(frame, len(shape))
         sizes = [symbolic(size, Size(value, place, called), self) for place, size in enumerate(shape)]  # type: ignore[arg-type]
         return torch.Size(sizes)

@@ -80,6 +80,25 @@ def sizes(frame: FrameType, count: int) -> tuple[str, ...]:
     return names if len(names) == count else ()
 
 
+def counts_dimensions(frame: FrameType) -> bool:
+    """Whether the user's line makes of a shape what depends on its length, as `shape[-1]` and `len(shape)` do.
+
+    To take one size by its number, or the shape apart into so many, does not.
+    """
+    user = caller(frame)
+    return user is frame and not _is_plain(user.f_code, user.f_lasti)
+
+
+@functools.cache
+def _is_plain(code: CodeType, instruction: int) -> bool:
+    steps = (step for step in dis.get_instructions(code) if step.offset > instruction)
+    first, second = next(steps, None), next(steps, None)
+    if first is None or second is None or first.opname == "UNPACK_SEQUENCE":
+        return True
+    takes_one = first.opname == "LOAD_CONST" and second.opname == "BINARY_SUBSCR"
+    return takes_one and isinstance(first.argval, int) and first.argval >= 0
+
+
 def _is_inside(frame: FrameType | None, user: FrameType) -> bool:
     """Whether a module of torch asks in the user's name: what it computes on its way is not what the user assigns."""
     while frame is not None and frame is not user:
