@@ -17,7 +17,7 @@ from graphnas.ir.node import Call, Choose, Layer, Node, Param, refs_in
 _KEPT = ("__setitem__", "__delitem__")
 # A value, and the condition under which one comes to it: behind one side of a choice the other sides of later choices
 # on the same condition are none.
-_Place: TypeAlias = tuple[str, Expr | None]
+_Reached: TypeAlias = tuple[str, Expr | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class _Moves:
 
     def _chain(self, node: Node) -> set[str]:
         """The value that a node writes into, and those that this is a view of or written over."""
-        seen: set[_Place] = set()
+        seen: set[_Reached] = set()
         waiting = _sources(node, node.when)
         while waiting:
             name, when = place = waiting.pop()
@@ -201,8 +201,8 @@ class _Moves:
 
     def _aliases(self, node: Node) -> set[str]:
         """The values that may share the storage that a node writes into, but for its own result."""
-        seen: set[_Place] = set()
-        waiting: list[_Place] = [(ref.name, node.when) for ref in refs_in(node.args[:1])]
+        seen: set[_Reached] = set()
+        waiting: list[_Reached] = [(ref.name, node.when) for ref in refs_in(node.args[:1])]
         while waiting:
             name, when = place = waiting.pop()
             if place in seen or name == node.name:
@@ -215,8 +215,8 @@ class _Moves:
 
     def _behind(self, node: Node) -> set[str]:
         """The result of a write, and the values that share its storage in turn."""
-        waiting: list[_Place] = [(node.name, node.when)]
-        seen: set[_Place] = set()
+        waiting: list[_Reached] = [(node.name, node.when)]
+        seen: set[_Reached] = set()
         while waiting:
             place = waiting.pop()
             if place not in seen:
@@ -224,7 +224,7 @@ class _Moves:
                 waiting += self._handed_on(*place)
         return {name for name, _ in seen}
 
-    def _handed_on(self, name: str, when: Expr | None) -> list[_Place]:
+    def _handed_on(self, name: str, when: Expr | None) -> list[_Reached]:
         """The readers of a value whose results may be its storage, where a condition holds."""
         readers = (self._graph.by_name[reader] for reader in self._graph.readers.get(name, ()))
         return [
@@ -245,7 +245,7 @@ def _read(node: Node) -> frozenset[str]:
     return frozenset(ref.name for ref in refs_in((node.args, node.kwargs), sizes=False))
 
 
-def _sources(node: Node, when: Expr | None) -> list[_Place]:
+def _sources(node: Node, when: Expr | None) -> list[_Reached]:
     """The values whose storage a node's result may be where a condition holds, and where it then is."""
     if node.condition is None:
         return [(ref.name, when) for ref in refs_in(node.args if isinstance(node.op, Choose) else node.args[:1])]

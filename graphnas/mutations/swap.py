@@ -33,9 +33,9 @@ class Swap:
 
     An alternative is a class of modules that is built without arguments or with those of a `functools.partial`, a
     function of the site that gives a module, or a module as a template (its structure counts; each site has weights
-    of its own). It is called with the distinct
-    tensors that the site reads, parameters aside, and must give one tensor of the shape and dtype of the site's.
-    What rules before have put around the site, such as the shortcut of a `Skip`, stays around whatever is chosen.
+    of its own). It is called with the distinct tensors that the site reads, parameters aside, and must give one tensor
+    of the shape and dtype of the site's. What rules before have put around the site, such as the shortcut of a `Skip`,
+    stays around whatever is chosen.
 
     Args:
         where: which layers, calls and blocks; see `graphnas.mutations.where`.

@@ -1,4 +1,4 @@
-"""What depends on how many dimensions a tensor has, as `shape[-1]` does: a graph holds for those of its inputs."""
+"""What depends on how many dimensions a tensor has, as `shape[-1]` does: a graph holds for those that were traced."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from torch import Tensor
 
 from graphnas.ir.choice import Apply
 from graphnas.ir.node import GUARD, Call
+from graphnas.ir.source import Source
 from graphnas.tracing import sources
 from graphnas.tracing.meanings import is_message
-from graphnas.tracing.record import Step, Value
+from graphnas.tracing.record import ModuleCall, Step, Value
 
 if TYPE_CHECKING:
     from graphnas.tracing.recorder import Recorder
+
+# Functions whose result has more or fewer dimensions by the sizes of what they are given.
+_SQUEEZING = ("torch.squeeze", "torch.Tensor.squeeze", "torch.Tensor.squeeze_")
 
 
 def look(recorder: Recorder, frame: FrameType, dim: int | None = None) -> None:
@@ -31,15 +35,34 @@ def look(recorder: Recorder, frame: FrameType, dim: int | None = None) -> None:
 
 
 def keep(recorder: Recorder, inputs: tuple[Value, ...]) -> None:
-    """Guards the dimensions of the inputs at the beginning, if the run relied on any: all others follow from these.
+    """Guards the dimensions of the inputs, and of what is squeezed, if the run relied on any: others follow from these.
 
     One guard for each input is less to read than one for each shape, and tells examples of other ranks apart.
     """
-    steps: list[Step] = []
     where = recorder.ranked
-    for value in inputs if where else ():
-        if isinstance(value.content, Tensor):
-            rank = Step(Call("torch.Tensor.dim"), (value,), {}, "dim", 0, where)
-            claim = Apply("==", (Value(value.content.dim(), rank), value.content.dim()))
-            steps += [rank, Step(Call(GUARD), (claim, str(where)), {}, "guard", 0, where)]
-    recorder.root.items[:0] = steps
+    if where is None:
+        return
+    made = {value.step: value for value in recorder.known.values() if value.step is not None}
+    _keep_squeezed(recorder.root, made)
+    recorder.root.items[:0] = [step for value in inputs for step in _guard(value, where, 0)]
+
+
+def _keep_squeezed(call: ModuleCall, made: dict[Step, Value]) -> None:
+    items: list[Step | ModuleCall] = []
+    for item in call.items:
+        items.append(item)
+        if isinstance(item, ModuleCall):
+            _keep_squeezed(item, made)
+        elif isinstance(item.op, Call) and item.op.target in _SQUEEZING and item in made:
+            items += _guard(made[item], item.source, item.position)
+    call.items[:] = items
+
+
+def _guard(value: Value, where: Source | None, position: int) -> list[Step]:
+    """What refuses another number of dimensions than a tensor has."""
+    if not isinstance(value.content, Tensor):
+        return []
+    count = value.content.dim()
+    rank = Step(Call("torch.Tensor.dim"), (value,), {}, "dim", position, where)
+    claim = Apply("==", (Value(count, rank), count))
+    return [rank, Step(Call(GUARD), (claim, str(where)), {}, "guard", position, where)]

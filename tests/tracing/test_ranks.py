@@ -98,3 +98,21 @@ def test_inputs_that_are_left_out_have_no_rank() -> None:
     assert same(network(FLAT, mask), model(FLAT, mask))
     with pytest.raises(ValueError, match="another condition"):
         network(FLAT, mask[None])
+
+
+@pytest.mark.parametrize("traced", [1, 2])
+@pytest.mark.parametrize(
+    "squeeze", [Tensor.squeeze, torch.squeeze, lambda x: x.squeeze(0), lambda x: x.clone().squeeze_()]
+)
+def test_what_is_squeezed_has_as_many_dimensions_as_when_it_was_traced(
+    squeeze: Callable[[Tensor], Tensor], traced: int
+) -> None:
+    model = Function(lambda x: (y := squeeze(x)) * y.shape[-1])
+    network = gn.build(gn.trace(model, torch.rand(traced, 3)))
+    for rows in (1, 2, 4):
+        x = torch.rand(rows, 3)
+        if (rows == 1) == (traced == 1):
+            assert same(network(x), model(x))
+        else:
+            with pytest.raises(ValueError, match="another condition"):
+                network(x)
