@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 from graphnas.strategies.evolution import RegularizedEvolution
@@ -10,6 +11,7 @@ from tests.strategies.spaces import flat
 from tests.trials import evaluations
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored, and a search leaves it so
     search(
         flat(4, 4, 4),
         getattr(evaluations, sys.argv[3] if len(sys.argv) > 3 else "slow"),
