@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from graphnas.codegen.code import Construction, Hole
 from graphnas.codegen.lines import Passage
-from graphnas.codegen.literals import as_name
+from graphnas.codegen.literals import as_name, is_identifier
 from graphnas.codegen.wrapping import WIDTH
 
 ITEMS = "layers"  # the list in which a constructor gathers what a container holds
@@ -104,8 +104,8 @@ def _label(branch: Passage) -> str | int:
         text = "".join(part if isinstance(part, str) else "x" for part in parts)
         if text.startswith("return") or text.endswith(":"):
             continue
-        if found := _REGISTERED.match(text):
-            return found[1]
+        if found := _REGISTERED.match(text):  # in a dict of modules a name may be a number
+            return found[1] if is_identifier(found[1]) else as_name(f"layer_{found[1]}")
         if found := _SET.match(text):
             return found[1]
         if text.startswith(ITEMS):

@@ -472,3 +472,23 @@ def test_children_of_a_mixed_space_equal_their_supernet(seed: int) -> None:
     for training in (False, True):
         found = run(child, weights, x, training=training)
         assert torch.equal(found.output, run(supernet, weights, x, training=training, plan=arch).output)
+
+
+class Numbered(nn.ModuleDict):
+    """Parts called by numbers, which no variable may be."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        for place in range(count):
+            self.add_module(str(place), nn.Linear(8, 8, bias=place % 2 == 0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for part in self.values():
+            x = x + part(x).sin()
+        return x
+
+
+def test_parts_called_by_numbers_are_asked_for_by_a_name() -> None:
+    source = source_of(lambda: Net(*map(Numbered, (2, 3, 4, 2, 3))), classes=2)
+    assert "layer_2" in source
+    assert "def __init__(self, 2" not in source
