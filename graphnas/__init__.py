@@ -23,6 +23,7 @@ _NAMES = {
     "load": "ir.storing", "save": "ir.storing", "to_json": "ir.storing", "from_json": "ir.storing",
     "Tracer": "tracing.tracer", "trace": "tracing.tracer", "example": "tracing.examples", "to_fx": "tracing.fx",
     "recording": "tracing.recording",
+    "choice": "nn.choice",
     "Skip": "mutations.skip", "Swap": "mutations.swap", "Value": "mutations.value", "mutate": "mutations.mutate",
     "build": "codegen.build", "emit": "codegen.emit", "export": "codegen.export", "report": "codegen.report",
     "Random": "strategies.random", "RegularizedEvolution": "strategies.evolution", "Strategy": "strategies.strategy",

@@ -59,16 +59,26 @@ class Table:
                 self.aliases.append(entry)
                 if not is_shared_idly(entry):
                     self.shared.add(entry.same_as)
+        self._gapped: set[str] = set()
         needed = self._needed()
         for entry in graph.modules:
             if entry.path in needed and entry.path:
                 row = _own(entry) if is_shared_idly(entry) else entry
                 self.children[entry.path.rpartition(".")[0]].append(row)
                 self.names[entry.path] = entry.path.rpartition(".")[2]
+        self._gapped = {path for path, rows in self.children.items() if self._has_gap(path, rows)}
         self._rename_stateless()
+
+    def _has_gap(self, path: str, rows: list[Entry]) -> bool:
+        """Whether a child lacks some of a ModuleList, which has no gaps: it gets a ModuleDict of the same keys."""
+        names = [self.names[row.path] for row in rows]
+        plain = path in self.entries and self.is_plain(self.entries[path])
+        return plain and self.base(path) == MODULE_LIST and names != list(map(str, range(len(names))))
 
     def base(self, path: str) -> str:
         """The container that the module at a path is or derives from, "" for none."""
+        if path in self._gapped:
+            return MODULE_DICT
         entry = self.entries.get(path)
         if entry is None or entry.kind != "module":
             return ""

@@ -16,6 +16,7 @@ from graphnas.ir import constructor, targets
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.node import Arg, Constant, Device, List
 from graphnas.tracing.names import constant_name
+from graphnas.tracing.sizes import Followed, bare, expression
 
 # They are run as their own code: `Transformer` and its like hold modules that rules should reach.
 _OPENED = frozenset(("torch.nn.Transformer", "torch.nn.TransformerDecoderLayer"))
@@ -134,8 +135,8 @@ def _collapsed(module: nn.Module, value: Any) -> Any:
     if type(value) is list:
         value = tuple(value)
     is_convolution = isinstance(module, nn.modules.conv._ConvNd)
-    if is_convolution and type(value) is tuple and value and all(type(item) is int for item in value):
-        return value[0] if len(set(value)) == 1 else value
+    if is_convolution and type(value) is tuple and value and all(isinstance(item, int) for item in value):
+        return value[0] if len({expression(item) for item in value}) == 1 else value
     return value
 
 
@@ -177,6 +178,8 @@ def _argument(value: Any) -> Arg:
     if type(value) in _ATOMS:
         return value
     match value:
+        case Followed():
+            return expression(value)
         case torch.dtype():
             return Constant(constant_name(value))
         case torch.device():
@@ -191,6 +194,7 @@ def _argument(value: Any) -> Arg:
 # ---------------------------------------------------------------- checking
 def _rebuilds(module: nn.Module, config: dict[str, Any]) -> bool:
     """Whether the constructor, given `config`, makes a module with the same state and settings."""
+    config = bare(config)
     expected = _reference(type(module), FrozenDict(config), repr(config))  # type: ignore[arg-type]
     return expected is not None and _agree(_facts(module), expected)
 
@@ -224,7 +228,7 @@ def _facts(module: nn.Module) -> Facts:
         for name, tensor in group.items()
     )
     settings = {
-        name: value
+        name: bare(value)
         for name, value in module.__dict__.items()
         if name[0] != "_" and name not in _PRIVATE and isinstance(value, _SCALARS)
     }

@@ -14,7 +14,7 @@ from types import CodeType, FrameType, FunctionType, ModuleType
 
 import torch
 
-from graphnas.tracing.sources import Place, caller, is_torch, place, running, short_file
+from graphnas.tracing.sources import Place, caller, is_ours, is_torch, place, running, short_file
 
 _LOGGING = str(Path(logging.__file__).parent)
 _TELLING = frozenset(("_assert", "print", "warn", "write", "log", "logger", "logging", "warnings"))
@@ -157,9 +157,10 @@ def _codes(kind: type) -> tuple[CodeType, ...]:
     while waiting:
         made = waiting.pop()
         function = inspect.unwrap(made) if isinstance(made, FunctionType) else None
-        if not isinstance(function, FunctionType) or function.__code__ in seen or is_torch(function.__code__):
+        if not isinstance(function, FunctionType) or (code := function.__code__) in seen:
             continue
-        code = function.__code__
+        if is_torch(code) or is_ours(code):
+            continue
         seen[code] = None
         for name in code.co_names:
             held = function.__globals__.get(name)

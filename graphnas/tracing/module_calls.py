@@ -16,6 +16,7 @@ from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.node import ALIAS, Arg, Call, Constant, Device, Layer
 from graphnas.tracing import sources
 from graphnas.tracing.arguments import argument
+from graphnas.tracing.choosing import Word
 from graphnas.tracing.identity import storage
 from graphnas.tracing.names import constant_name
 from graphnas.tracing.record import ModuleCall, Step, Value
@@ -40,8 +41,8 @@ def record(
         kwargs: its keyword arguments.
     """
     path = recorder.registry.path(module, recorder.call.path)
-    if not path:
-        return original(module, *args, **kwargs)  # the root, or built on the way: part of the caller
+    if not path or isinstance(module, Word):
+        return original(module, *args, **kwargs)  # the root, built on the way, or no part itself: part of the caller
     layer = recorder.registry.layer(module)
     if layer is not None:
         call = _whole if id(module) in recorder.registry.opaque else _layer

@@ -15,6 +15,7 @@ from torch.nn.utils.rnn import PackedSequence
 from graphnas.errors import TraceError
 from graphnas.ir import targets
 from graphnas.ir.node import Layer, Opaque
+from graphnas.tracing.choosing import Word
 from graphnas.tracing.constructors import layer_config, tensors_of
 from graphnas.tracing.record import Value
 
@@ -29,10 +30,12 @@ class Registry:
 
     Args:
         model: the root.
+        prefix: the path that the root has in a larger model.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, prefix: str = "") -> None:
         self.model = model
+        self._prefix = prefix
         self.name = identifier(type(model).__name__)
         self.paths: set[str] = set()
         self.state: dict[int, Value] = {}
@@ -106,6 +109,10 @@ class Registry:
         self._layers[id(module)] = layer
         self.opaque[id(module)] = why
 
+    def full(self, path: str) -> str:
+        """The path that a module has in the larger model."""
+        return ".".join(filter(None, (self._prefix, path)))
+
     @property
     def module_paths(self) -> list[str]:
         """The names of the modules, each by its first."""
@@ -127,6 +134,8 @@ class Registry:
 
     def class_name(self, module: nn.Module) -> str:
         """What the class of a module is called in a graph: a container's by its dotted name, the user's by its own."""
+        if isinstance(module, Word):
+            return module.container
         return CONTAINERS.get(type(module)) or identifier(type(module).__name__)
 
     def registered(self, module: nn.Module, name: str) -> Value | None:

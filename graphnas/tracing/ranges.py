@@ -7,7 +7,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from graphnas.tracing.sizes import Holder, Listener, Symbolic, pin, plain
+from graphnas.tracing.listening import Listener
+from graphnas.tracing.sizes import Holder, Symbolic, pin, plain
 
 
 class Range(Holder):

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphnas.ir.choice import Apply, Expr
+from graphnas.ir.choice import Apply, Choice, Expr
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.node import Arg, Call, Choose, Given, Layer, List, Size, Slice, transform
 from graphnas.ir.source import Source
@@ -145,6 +145,8 @@ def outline(tree: Arg) -> Any:
             return (Size, dim)
         case Given():
             return Given
+        case Choice():
+            return tree
         case tuple():
             return tuple(map(outline, tree))
         case List(items=items):

@@ -21,6 +21,7 @@ from graphnas.ir.node import (
     GUARD,
     Arg,
     Call,
+    Choose,
     Device,
     Layer,
     Size,
@@ -31,6 +32,7 @@ from graphnas.tracing import calls, facts, module_calls, names, packing, patches
 from graphnas.tracing.arguments import NotAnArgumentError, argument
 from graphnas.tracing.assignments import Assignments
 from graphnas.tracing.caches import frozen
+from graphnas.tracing.choosing import RECORDER
 from graphnas.tracing.conversions import Conversions
 from graphnas.tracing.devices import Device as FollowedDevice
 from graphnas.tracing.dtypes import Dtype, limits
@@ -41,7 +43,7 @@ from graphnas.tracing.record import ModuleCall, Record, Step, Value, lives_in, v
 from graphnas.tracing.refusals import Refusals
 from graphnas.tracing.regions import Regions
 from graphnas.tracing.repeats import Repeats
-from graphnas.tracing.sizes import bare, expression, symbolic
+from graphnas.tracing.sizes import SymbolicFloat, SymbolicInt, bare, expression, symbolic
 from graphnas.tracing.snapshot import Snapshot
 from graphnas.tracing.writes import Writes
 
@@ -56,6 +58,9 @@ class Recorder:
         conversions: where numbers are made plain by code that can be given others.
         exact: whether libraries are to take the path that they take when not compiled.
     """
+
+    lasting = False
+    numbers = (SymbolicInt, SymbolicFloat)
 
     def __init__(
         self, registry: Registry, snapshot: Snapshot, repeats: Repeats, conversions: Conversions, exact: bool = False
@@ -98,12 +103,14 @@ class Recorder:
             self.known[id(value.content)] = value
         with self._patched() as original:
             self.listening = True
+            token = RECORDER.set(self)
             try:
                 with calls.Mode(self):
                     result = original(model, *args, **kwargs)
                     self.assignments.finish()
             finally:
                 self.listening = False
+                RECORDER.reset(token)
             self.refusals.check()
             self.regions.check(0, "the model")
             self.returning = True
@@ -271,7 +278,12 @@ class Recorder:
 
     # ------------------------------------------------------------ steps
     def step(
-        self, op: Layer | Call, args: tuple[Arg, ...], kwargs: dict[str, Arg], hint: str, frame: FrameType | None
+        self,
+        op: Layer | Call | Choose,
+        args: tuple[Arg, ...],
+        kwargs: dict[str, Arg],
+        hint: str,
+        frame: FrameType | None,
     ) -> Step:
         """Writes one step down."""
         if self.former:

@@ -8,46 +8,14 @@ import operator
 import sys
 from collections.abc import Callable
 from numbers import Number
-from types import FrameType
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
 from graphnas.ir.choice import FUNCTIONS, Apply, Expr
 from graphnas.ir.node import Arg
+from graphnas.tracing.listening import Listener
 from graphnas.tracing.meanings import is_message
-
-
-class Conversions(Protocol):
-    """Where the user's code makes plain numbers."""
-
-    def come_across(self, name: str, frame: FrameType) -> None:
-        """A function of Python is about to make a plain number."""
-
-
-class Listener(Protocol):
-    """What symbolic numbers tell about themselves while a trace runs.
-
-    Attributes:
-        listening: whether the model itself is running.
-        finished: whether the run is over; what is left of its numbers, in a cache say, is plain.
-    """
-
-    listening: bool
-    finished: bool
-
-    @property
-    def conversions(self) -> Conversions:
-        """What is told of `int(size)`."""
-
-    def guard(self, test: Expr, outcome: bool) -> None:
-        """Python took a decision on `test`."""
-
-    def number(self, target: str, args: tuple[Any, ...], result: Any) -> Any:
-        """A function of numbers was called; returns `result` as a symbolic number."""
-
-    def refuse(self, what: str, remedy: str) -> Exception:
-        """The error that says where the user's code did what cannot be recorded."""
 
 
 class _Integer(int, torch.SymInt):  # type: ignore[misc]
@@ -121,9 +89,10 @@ def symbolic(value: Any, expr: Arg, listener: Listener) -> Any:
     if not isinstance(expr, Expr) or isinstance(value, bool):
         return value
     number = plain(value)
+    integer, floating = listener.numbers
     if isinstance(number, int):
-        return SymbolicInt(number, expr, listener)
-    return SymbolicFloat(number, expr, listener) if isinstance(number, float) else value
+        return integer(number, expr, listener)
+    return floating(number, expr, listener) if isinstance(number, float) else value
 
 
 def plain(value: Any) -> Any:
@@ -164,6 +133,12 @@ def pin(value: Any) -> Any:
     return result
 
 
+def _listener(*numbers: Any) -> Listener:
+    """Whose a number is that is computed from these: a run's, where any of them is."""
+    followed = (number.listener for number in numbers if isinstance(number, Followed))
+    return min(followed, key=lambda listener: listener.lasting or listener.finished)
+
+
 # ---------------------------------------------------------------- operators
 def _arithmetic(name: str, reflected: bool) -> Callable[[Any, Any], Any]:
     compute = FUNCTIONS[name]
@@ -175,7 +150,7 @@ def _arithmetic(name: str, reflected: bool) -> Callable[[Any, Any], Any]:
             return compute(other, pin(self)) if reflected else compute(pin(self), other)
         pair = (other, self) if reflected else (self, other)
         value = compute(plain(pair[0]), plain(pair[1]))
-        return symbolic(value, Apply(name, (expression(pair[0]), expression(pair[1]))), self.listener)
+        return symbolic(value, Apply(name, (expression(pair[0]), expression(pair[1]))), _listener(self, other))
 
     return method
 
@@ -188,8 +163,9 @@ def _comparison(name: str) -> Callable[[Any, Any], Any]:
             return NotImplemented if not isinstance(other, Number) else compute(pin(self), other)
         outcome: bool = compute(plain(self), plain(other))
         ours, theirs = expression(self), expression(other)
-        if self.listener.listening and ours != theirs:
-            self.listener.guard(Apply(name, (ours, theirs)), outcome)
+        listener = _listener(self, other)
+        if listener.listening and ours != theirs:
+            listener.guard(Apply(name, (ours, theirs)), outcome)
         return outcome
 
     return method

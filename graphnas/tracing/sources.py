@@ -21,7 +21,7 @@ from graphnas.ir.source import Source, Target
 _TORCH = f"{Path(torch.__file__).parent}{os.sep}"  # torchvision beside it is a user's
 _MODULES = f"{_TORCH}nn{os.sep}modules{os.sep}"
 _MODULE = f"{_MODULES}module.py"
-_OURS = f"{Path(__file__).parent}{os.sep}"
+_OURS = tuple(f"{Path(__file__).parent.parent / room}{os.sep}" for room in ("tracing", "nn"))
 
 Place: TypeAlias = tuple[int, int, int, int]  # line, column, last line, last column
 

@@ -90,7 +90,9 @@ class Tracer:
             name=registry.name,
             signature=known.signature,
         )
-        return without_dead_nodes(graph)
+        graph = without_dead_nodes(graph)
+        _ = graph.choices  # which raises where one label is two decisions
+        return graph
 
     def alternative(
         self,
@@ -103,7 +105,7 @@ class Tracer:
         given: Sequence[Arg] = (),
     ) -> Alternative:
         """A module as the nodes that stand for it in a larger graph; see `trace_alternative`."""
-        registry = _registry(module)
+        registry = _registry(module, path)
         reserved = {path, *(f"{path}.{name}" for name in registry.paths if name)}
         known = replace(faces(module, (example(*inputs),), set(reserved)), told=())  # a site always gives its values
         refs = tuple(given) or tuple(Ref(item.name) for item in known.inputs)
@@ -232,7 +234,7 @@ def without_dead_nodes(graph: Graph) -> Graph:
 
 
 # ---------------------------------------------------------------- reading the model
-def _registry(model: nn.Module) -> Registry:
+def _registry(model: nn.Module, prefix: str = "") -> Registry:
     if not isinstance(model, nn.Module):
         raise TraceError(f"a {type(model).__name__} cannot be traced; give a torch.nn.Module")
     if isinstance(model, torch.jit.ScriptModule):
@@ -248,7 +250,7 @@ def _registry(model: nn.Module) -> Registry:
                 f"{path!r} of {type(model).__name__} has no shape before the model is called\n  at the model. "
                 "Call it once on the example inputs, and trace it then."
             )
-    return Registry(model)
+    return Registry(model, prefix)
 
 
 def _tell_of_hooks(registry: Registry) -> None:

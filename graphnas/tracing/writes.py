@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from graphnas.errors import TraceError
 from graphnas.tracing.identity import storage, written_part
 from graphnas.tracing.record import Step, Value
 
@@ -17,6 +18,7 @@ class Writes:
 
     def __init__(self) -> None:
         self._steps: dict[int, list[Step]] = {}
+        self._hidden: dict[Step, str] = {}  # writes that nobody later may see, and whose they are
 
     def __bool__(self) -> bool:
         return bool(self._steps)
@@ -24,6 +26,20 @@ class Writes:
     def add(self, step: Step, tensor: Tensor) -> None:
         """A step wrote to a tensor."""
         self._steps.setdefault(storage(tensor), []).append(step)
+
+    def share(self, copy: Tensor, tensor: Tensor) -> None:
+        """What has been written to a tensor stands in a copy of it as well."""
+        steps = self._steps.get(storage(tensor))
+        if steps is not None:
+            self._steps[storage(copy)] = list(steps)
+
+    def to(self, tensor: Tensor) -> tuple[Step, ...]:
+        """The steps that have written to a tensor."""
+        return tuple(self._steps.get(storage(tensor), ()))
+
+    def hide(self, steps: Iterable[Step], whose: str) -> None:
+        """From now on no step may read what these have written over, since others in their place would not write it."""
+        self._hidden.update(dict.fromkeys(steps, whose))
 
     def version(self, content: Any) -> int:
         """How often the storage of a value has been written to; 0 of one that has none."""
@@ -40,4 +56,10 @@ class Writes:
                     steps = self._steps.get(storage(held))
                     if steps is not None:
                         found.update(dict.fromkeys(steps[value.version :]))
+        hidden = next((step for step in found if step in self._hidden), None)
+        if hidden is not None:
+            raise TraceError(
+                f"{self._hidden[hidden]} writes into what it is given, which is read later, and its other options do "
+                f"not\n  at {hidden.source}. Let it write out of place: inplace=False."
+            )
         return tuple(found)
