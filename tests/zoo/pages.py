@@ -71,10 +71,20 @@ def sound(found: Mapping[str, Answer]) -> Report:
         others = [
             answer for answer in answers if answer.get("others") or answer.get("failed")
         ]  # which take more than what was traced
-        figures[f"{kind}: networks"] = len(others)
-        figures[f"{kind}: networks not right in all"] = sum(not is_right(answer) for answer in others)
-        figures[f"{kind}: needless share"] = counts["needless"] / max(sum(counts.values()), 1)
+        calls = max(sum(counts.values()), 1)
+        short = sum(not is_right(answer) for answer in others)
+        figures |= {f"{kind}: networks": len(others), f"{kind}: networks not right in all": short}
+        figures[f"{kind}: needless share"] = counts["needless"] / calls
         bars |= {f"{kind}: wrong": 0, f"{kind}: needless share": 0.05}
+        if kind == "images":
+            figures[f"{kind}: not right in all share"] = short / max(len(others), 1)
+            bars[f"{kind}: not right in all share"] = 0.1
+        else:
+            broken = sum(bool(answer.get("padded, not right") or answer.get("failed")) for answer in others)
+            figures[f"{kind}: networks right on all padded batches of the example's length"] = len(others) - broken
+            figures[f"{kind}: refused share"] = (counts["needless"] + counts["refused"]) / calls
+            if "exact" not in kind:
+                bars[f"{kind}: refused share"] = 0.05
     rows = [
         {"network": name, **{bad: answer.get(bad, 0) for bad in OUTCOMES}, "calls": _cell(answer["reason"])}
         for name, answer in found.items()
