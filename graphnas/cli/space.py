@@ -83,11 +83,18 @@ def check(
 ) -> None:
     """Check that a space is valid, that its constraints can be met, and that sampled architectures fit together."""
     space = loading.graph(file, allow)  # verified as it is read
+    _check_options(space)
     archs = [default(space)] if not space.choices else [draw(space, seed) for seed in range(samples)]
     for arch in archs:
         _check_shapes(specialize(space, arch))
     text = f"{space.name} is valid: {len(space.choices)} choices, {len(archs)} sampled architectures fit together"
     answer({"valid": True, "choices": len(space.choices), "checked": len(archs)}, text, as_json)
+
+
+def _check_options(space: Graph) -> None:
+    from graphnas.analysis.options import check_options
+
+    check_options(space)
 
 
 def _check_shapes(network: Graph) -> None:

@@ -47,13 +47,16 @@ def write(space: Graph, arch: Arch, directory: Path, weights: Mapping[str, Any] 
 
 
 def check(space: Graph, weights: Mapping[str, Any] | None) -> None:
-    """Refuses a space with tensors whose start nobody knows: neither a layer's nor given.
+    """Refuses a space whose children do not run, or have tensors whose start nobody knows: neither a layer's nor given.
 
     Raises:
-        EmitError: there is one; the message names it.
+        GraphError: an architecture gives a network that does not run.
+        EmitError: there is such a tensor; the message names it.
     """
-    from graphnas.codegen.build import check_starts  # torch is loaded for controllers alone
+    from graphnas.analysis.options import check_options  # torch is loaded for controllers alone
+    from graphnas.codegen.build import check_starts
 
+    check_options(space)
     check_starts(space, weights or {})
 
 

@@ -58,8 +58,8 @@ def search(
 ) -> Study:
     """Evaluates architectures of a space, each in a process of its own, from its generated file alone.
 
-    The same call again continues, to the architectures that an undisturbed search would have tried, whatever ended
-    it. Ctrl-C once lets the running trials end and returns; twice, or a signal to end, kills them.
+    The same call again continues to the architectures that an undisturbed search would have tried, whatever ended it.
+    Ctrl-C once lets the running trials end and returns; twice, or a signal to end, kills them.
 
     Args:
         space: a graph with open choices.
@@ -68,7 +68,7 @@ def search(
         trials: how many there shall be, those of an earlier call among them.
         workers: how many run at once.
         directory: where everything is kept.
-        weights: a `state_dict` whose tensors the children inherit, sliced where they are narrower.
+        weights: a `state_dict` whose tensors the children inherit, sliced where narrower.
         parameters: training settings by name: a value, or options (a tuple or `Choice`) that are searched along.
         objectives: name of a metric → "maximize" or "minimize".
         metrics: what follows from the architecture alone, so that `evaluate` need not return it.
@@ -76,14 +76,14 @@ def search(
         seed: where all randomness comes from.
         timeout_s: a trial that takes longer is killed and failed.
         device: `trial.device`; of several each running trial has another.
-        executor: "processes", "inline" (in this process, for functions that no other can import), or an `Executor`.
+        executor: "processes", "inline" (in this process, for what no other can import), or an `Executor`.
         on_trial: is called with every trial that ends.
         show: whether to print progress to the standard error.
 
     Raises:
-        TrialError: something about the call or the directory is wrong.
+        TrialError: the call or the directory is wrong.
         ConstraintError: no architecture satisfies the constraints; found before any trial.
-        EmitError: a tensor of the space has no known start, and `weights` lack it.
+        GraphError, EmitError: a child does not run, or has a tensor of no known start that `weights` lack.
     """
     _check(space, strategy, seed)
     _check_numbers(trials, workers, timeout_s)
