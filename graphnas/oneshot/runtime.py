@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from graphnas.codegen.inherit import SizesError, slice_like
 from graphnas.errors import ArchError, nearest
@@ -91,7 +91,7 @@ class Elastic(nn.Module):
         if largest not in shapes:
             raise SizesError(self._labels, largest)
         layer = make(plans[shapes.index(largest)])
-        self._parameters, self._buffers = layer._parameters, layer._buffers
+        self._parameters, self._buffers, self._modules = layer._parameters, layer._buffers, layer._modules
 
     def forward(self, *args: Any, plan: Plan, **kwargs: Any) -> Any:
         """What the layer that the plan describes computes with slices of the tensors.
@@ -102,9 +102,8 @@ class Elastic(nn.Module):
         template = self._template(plan)
         template.train(self.training)
         shapes = _shapes(template)
-        held: dict[str, Tensor | None] = {**self._parameters, **self._buffers}
-        there = {name: tensor for name, tensor in held.items() if tensor is not None and name in shapes}
-        tensors = {name: slice_like(tensor, shapes[name]) for name, tensor in there.items()}
+        held = itertools.chain(self.named_parameters(), self.named_buffers())
+        tensors = {name: slice_like(tensor, shapes[name]) for name, tensor in held if name in shapes}
         return torch.func.functional_call(template, tensors, args, kwargs)
 
     def _template(self, plan: Plan) -> nn.Module:

@@ -24,7 +24,7 @@ from graphnas.ir.node import Arg
 from graphnas.ir.printing import expression as written
 from graphnas.tracing import sources
 from graphnas.tracing.choosing import RECORDER
-from graphnas.tracing.meanings import is_message
+from graphnas.tracing.meanings import is_converted, is_message
 from graphnas.tracing.sizes import Followed, SymbolicFloat, SymbolicInt, expression, symbolic
 
 COMBINATIONS = 4096  # of options that are looked at before a decision is refused
@@ -137,7 +137,8 @@ def _made_plain(number: Followed) -> Any:
     frame = sys._getframe(1)
     recorder = RECORDER.get()
     runs = not recorder.listening if recorder is not None else _is_forward(frame)
-    if runs or is_message(frame) or _builds(_torch_frames(frame)):
+    asking = _torch_frames(frame)
+    if runs or is_message(frame) or (_builds(asking) and not is_converted(asking[0])):
         return number.value
     error = CHOSEN.refuse(f"a plain number is made of {written(number.expr)}, and the other options are lost", _ADVICE)
     if isinstance(number, ChosenInt):

@@ -41,6 +41,19 @@ def is_identified(frame: FrameType | None) -> bool:
     return bool(found) and user is not None and running(user) in found
 
 
+def is_converted(frame: FrameType) -> bool:
+    """Whether code is making an int or a float of something by the functions of these names."""
+    at = running(frame)
+    return at is not None and at in _conversions(frame.f_code)
+
+
+@functools.cache
+def _conversions(code: CodeType) -> frozenset[Place]:
+    tree = _read(code)
+    calls = [node for node in tree.nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+    return frozenset(place(call, tree.offset) for call in calls if call.func.id in ("int", "float"))  # type: ignore[attr-defined]
+
+
 @functools.cache
 def _may_tell(code: CodeType) -> bool:
     """Whether code names anything by which something is told; most does not, and need not be read."""
