@@ -29,11 +29,14 @@ _NAMES = {
     "Random": "strategies.random", "RegularizedEvolution": "strategies.evolution", "Strategy": "strategies.strategy",
     "StopTrial": "trials.trial", "Study": "trials.study", "Trial": "trials.trial", "search": "trials.search",
 }  # fmt: skip
+_MODULES = {"library": "mutations.library"}
 
-__all__ = ["__version__", *_NAMES]
+__all__ = ["__version__", *_NAMES, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"graphnas.{_MODULES[name]}")
     if name not in _NAMES:
         raise AttributeError(f"module 'graphnas' has no attribute {name!r}")
     return getattr(importlib.import_module(f"graphnas.{_NAMES[name]}"), name)

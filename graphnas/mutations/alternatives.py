@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from graphnas.analysis.names import resolve
 from graphnas.analysis.shapes import Shape
 from graphnas.errors import GraphError
+from graphnas.mutations.fitting import Fitting
 from graphnas.mutations.sites import Site
 
 # A class that is built without arguments, or with those of a `functools.partial`; a function of the site; or a module
@@ -30,6 +31,18 @@ def untouched_randomness() -> Iterator[None]:
             yield
     finally:
         random.setstate(state)
+
+
+def unfit(alternative: Alternative, site: Site) -> str:
+    """Why an alternative that fits itself to its site cannot stand at one; empty where it can, and of all others."""
+    if not isinstance(alternative, Fitting):
+        return ""
+    try:
+        with untouched_randomness():
+            alternative(site)
+    except GraphError as reason:
+        return str(reason)
+    return ""
 
 
 def built(option: str, alternative: Alternative, site: Site) -> nn.Module:

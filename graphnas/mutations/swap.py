@@ -13,7 +13,7 @@ from graphnas.ir.choice import Choice, conjunction
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Formals, Graph
 from graphnas.ir.node import ALIAS, Call, Choose, Entry, Layer, Node, Param, Ref
-from graphnas.mutations.alternatives import Alternative, built, examples, untouched_randomness
+from graphnas.mutations.alternatives import Alternative, built, examples, unfit, untouched_randomness
 from graphnas.mutations.explain import Explanation, Selection, explanation, select
 from graphnas.mutations.insertion import Insertion, pointed, renamed, with_insertions
 from graphnas.mutations.labels import check_decisions, check_label
@@ -33,7 +33,8 @@ class Swap:
 
     An alternative is a class of modules that is built without arguments or with those of a `functools.partial`, a
     function of the site that gives a module, or a module as a template (its structure counts; each site has weights
-    of its own). It is called with the distinct tensors that the site reads, parameters aside, and must give one tensor
+    of its own). Those of `gn.library` fit themselves to a site; where one cannot, the rule passes over the site.
+    An alternative is called with the distinct tensors that the site reads, parameters aside, and must give one tensor
     of the shape and dtype of the site's. What rules before have put around the site, such as the shortcut of a `Skip`,
     stays around whatever is chosen.
 
@@ -99,7 +100,13 @@ class Swap:
         return explanation(self, self._selection(graph), self.label, self._choice)
 
     def _selection(self, graph: Graph) -> Selection:
-        return select(self.where, sites(graph), _unfit)
+        return select(self.where, sites(graph), self._unfit)
+
+    def _unfit(self, site: Site) -> str:
+        if reason := _not_swappable(site):
+            return reason
+        found = ((option, unfit(alternative, site)) for option, alternative in self.alternatives.items())
+        return next((f"alternative {option!r} does not fit: {reason}" for option, reason in found if reason), "")
 
     def _choice(self, site: Site) -> Choice:
         return Choice(self.label.format(node=site.label), (ORIGINAL, *self.alternatives))
@@ -223,7 +230,7 @@ def _part(site: Site, path: str, nodes: tuple[Node, ...], result: Ref, formals: 
     return _Part(parameters, own, result, formals=formals)
 
 
-def _unfit(site: Site) -> str:
+def _not_swappable(site: Site) -> str:
     if reason := not_one_tensor(site):
         return reason
     if not site.inputs:
