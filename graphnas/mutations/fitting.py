@@ -15,6 +15,7 @@ from graphnas.analysis.shapes import Shape
 from graphnas.errors import GraphError
 from graphnas.ir.frozen import FrozenDict
 from graphnas.mutations.sites import Site
+from graphnas.tracing.constructors import layer_config
 
 P = ParamSpec("P")
 
@@ -47,14 +48,25 @@ class Fitting:
                 "leave the site out by where, or write a module for it"
             )
         try:
-            return self.build(site, **self.arguments).to(dtype)
+            module = self.build(site, **self.arguments).to(dtype)
         except GraphError:
             raise
         except Exception as error:
             raise GraphError(f"{self} cannot be built for it: {type(error).__name__}: {error}") from error
+        if _is_the_original(module, site):
+            raise GraphError("it is such a layer already; ask for another, or leave the site out by where")
+        return module
 
     def __repr__(self) -> str:
         return f"{self.build.__name__}({', '.join(f'{key}={value!r}' for key, value in self.arguments.items())})"
+
+
+def _is_the_original(module: nn.Module, site: Site) -> bool:
+    """Whether a module is the layer that a site has; writing in place changes no result."""
+    if site.kind != "layer" or (found := layer_config(module)) is None:
+        return False
+    kind, config = found
+    return kind == site.type and {**config, "inplace": False} == {**site.config, "inplace": False}
 
 
 def fitting(build: Callable[Concatenate[Site, P], nn.Module]) -> Callable[P, Fitting]:

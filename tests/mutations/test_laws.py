@@ -24,6 +24,7 @@ from graphnas.mutations.swap import Swap
 from graphnas.mutations.value import Value
 from tests.laws.spaces import some_arch, spaces
 from tests.laws.survival import is_choice, surviving_entries, survivors
+from tests.mutations.library import ALTERNATIVES
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -64,6 +65,12 @@ def swap(graph: Graph, seed: int) -> Rule:
     return Swap(lambda site: site.name in chosen, alternatives, label)
 
 
+def fitted(graph: Graph, seed: int) -> Rule:
+    """Alternatives of the library, at all the sites that they fit."""
+    chosen = random.Random(seed).sample(list(ALTERNATIVES), 2)
+    return Swap("*", {option: ALTERNATIVES[option] for option in chosen}, "{node}.fitted")
+
+
 def skip(graph: Graph, seed: int) -> Rule:
     chosen = some_sites(graph, seed)
     return Skip(lambda site: site.name in chosen, "skipped" if seed % 2 else "{node}.skipped")
@@ -80,7 +87,7 @@ def value(graph: Graph, seed: int) -> Rule:
     ]
 
 
-RULES = pytest.mark.parametrize("make", [swap, skip, value], ids=["Swap", "Skip", "Value"])
+RULES = pytest.mark.parametrize("make", [swap, fitted, skip, value], ids=["Swap", "library", "Skip", "Value"])
 
 
 def applied(rule: Rule, graph: Graph) -> Graph:

@@ -166,14 +166,7 @@ def _changed(site: Site, kernel_size: Extent | None, dilation: Extent | None, gr
             f"{form.incoming} and {form.outgoing} channels cannot be divided into {form.groups} groups; "
             f"they can into {divisors(form.incoming, form.outgoing)}"
         )
-    if own.is_convolution and (_taps(form), form.groups) == (_taps(own), own.groups):
-        raise GraphError("it is such a convolution already; ask for another, or leave the site out by where")
     return _convolution(form)
-
-
-def _taps(form: Geometry) -> list[tuple[int, int]]:
-    """Taps and the step between them along each dimension; a single tap has none."""
-    return [(taps, step if taps > 1 else 0) for taps, step in zip(form.kernel_size, form.dilation, strict=True)]
 
 
 def _depthwise(form: Geometry, channels: int) -> nn.Module:

@@ -87,11 +87,10 @@ class Geometry:
             GraphError: the numbers are not one from 1 on, or one for each size.
         """
         own = self.kernel_size if max(self.kernel_size) > 1 else (USUAL,) * self.dims
-        return replace(
-            self,
-            kernel_size=own if kernel_size is None else self._extents("kernel_size", kernel_size),
-            dilation=self.dilation if dilation is None else self._extents("dilation", dilation),
-        )
+        taps = own if kernel_size is None else self._extents("kernel_size", kernel_size)
+        steps = self.dilation if dilation is None else self._extents("dilation", dilation)
+        steps = tuple(step if count > 1 else 1 for count, step in zip(taps, steps, strict=True))
+        return replace(self, kernel_size=taps, dilation=steps)
 
     def _extents(self, name: str, value: Extent) -> tuple[int, ...]:
         found = (value,) * self.dims if isinstance(value, int) else tuple(value)
