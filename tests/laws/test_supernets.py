@@ -20,6 +20,7 @@ from graphnas.ir.node import Layer, refs_in
 from graphnas.ir.sampling import sample
 from graphnas.ir.specialize import default, specialize
 from graphnas.ir.verify import verify
+from graphnas.mutations import library
 from graphnas.mutations.mutate import Rule, mutate
 from graphnas.mutations.sites import Site
 from graphnas.mutations.skip import Skip
@@ -71,13 +72,29 @@ RULES: dict[Network, tuple[Rule, ...]] = {
     RESNET_18: (
         ACTIVATIONS,
         Swap("layer[12].*.conv2", {"separable": Separable.of}),
+        Swap("layer[23].*.conv1", {"inverted": library.inverted_residual(2), "zero": library.zero()}),
         Value("layer3.*.conv2", "kernel_size", (1, 5), also={"padding": lambda kernel: kernel // 2}),
         Skip("layer4.1"),
     ),
     RESNET_50: (ACTIVATIONS,),
-    MOBILENET: (Swap(nn.Hardswish, {"silu": nn.SiLU(inplace=True)}), Value(nn.Dropout, "p", (0.5,))),
-    VIT: (Swap(nn.GELU, {"relu": nn.ReLU}), Skip("blocks.*.mlp"), Value(nn.Dropout, "p", (0.5, 0.0), label="p")),
-    GPT_SMALL: (Swap(nn.GELU, {"relu": nn.ReLU, "silu": nn.SiLU}), Skip("h.*.mlp"), Value("*.mlp.drop", "p", (0.3,))),
+    MOBILENET: (
+        Swap(nn.Hardswish, {"silu": nn.SiLU(inplace=True)}),
+        Swap("*.block.1.0", {"separable": library.separable(5), "average": library.average_pool()}),
+        Value(nn.Dropout, "p", (0.5,)),
+    ),
+    VIT: (
+        Swap("*.self_attention", {"shared": library.grouped_query_attention(), "linear": library.linear_attention()}),
+        Swap(nn.LayerNorm, {"rms": library.rms_norm(), "batch": library.batch_norm()}, "norm"),
+        Swap(nn.GELU, {"relu": nn.ReLU}),
+        Skip("blocks.*.mlp"),
+        Value(nn.Dropout, "p", (0.5, 0.0), label="p"),
+    ),
+    GPT_SMALL: (
+        Swap("h.*.attn", {"causal": library.grouped_query_attention(2, heads=4, causal=True)}),
+        Swap(nn.GELU, {"relu": nn.ReLU, "silu": nn.SiLU}),
+        Skip("h.*.mlp"),
+        Value("*.mlp.drop", "p", (0.3,)),
+    ),
 }
 
 

@@ -67,8 +67,9 @@ def swap(graph: Graph, seed: int) -> Rule:
 
 def fitted(graph: Graph, seed: int) -> Rule:
     """Alternatives of the library, at all the sites that they fit."""
-    chosen = random.Random(seed).sample(list(ALTERNATIVES), 2)
-    return Swap("*", {option: ALTERNATIVES[option] for option in chosen}, "{node}.fitted")
+    chosen = random.Random(seed).choice([option for option in ALTERNATIVES if option != "zero"])
+    alternatives = {option: ALTERNATIVES[option] for option in (chosen, "zero")}
+    return Swap("*", alternatives, "{node}.fitted")
 
 
 def skip(graph: Graph, seed: int) -> Rule:
