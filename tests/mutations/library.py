@@ -37,6 +37,20 @@ ALTERNATIVES: dict[str, Fitting] = {
 }
 
 
+class LayerNorm(nn.LayerNorm):
+    """A class of somebody's own, called like that of torch."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+
+
+class LayerNorm2d(LayerNorm):
+    """The same for images."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+
+
 class Images(nn.Module):
     """Halves the sizes of images and doubles their channels."""
 
@@ -94,12 +108,16 @@ SITES: dict[str, tuple[Callable[[], nn.Module], Shape, Shape]] = {
     "rounded up": (lambda: nn.MaxPool2d(3, 2, ceil_mode=True), (2, 8, 8, 8), (3, 8, 7, 9)),
     "adaptive": (lambda: nn.AdaptiveAvgPool2d(4), (2, 8, 4, 4), (3, 8, 7, 9)),
     "transposed": (lambda: nn.ConvTranspose2d(8, 8, 2, 2), (2, 8, 4, 4), (3, 8, 7, 9)),
-    "activation": (lambda: nn.ReLU(), (2, 8, 8, 8), (3, 8, 7, 9)),
+    "activation": (lambda: nn.ReLU(), (2, 8, 6, 6), (3, 8, 7, 9)),
     "norm": (lambda: nn.BatchNorm2d(8), (2, 8, 8, 8), (3, 8, 7, 9)),
     "norm of tokens": (lambda: nn.LayerNorm(8), (2, 6, 8), (3, 5, 8)),
     "norm of vectors": (lambda: nn.BatchNorm1d(8), (2, 8), (3, 8)),
-    "norm of images": (lambda: nn.LayerNorm((8, 8, 8)), (2, 8, 8, 8), (2, 8, 8, 8)),
+    "norm of images": (lambda: nn.LayerNorm((8, 6, 6)), (2, 8, 6, 6), (3, 8, 6, 6)),
     "channels last": (lambda: nn.Linear(8, 8), (2, 6, 6, 8), (3, 5, 7, 8)),
+    "own norm, channels last": (lambda: LayerNorm(8), (2, 6, 6, 8), (3, 5, 7, 8)),
+    "own norm, channels first": (lambda: LayerNorm2d(8), (2, 8, 6, 6), (3, 8, 7, 9)),
+    "block, channels last": (lambda: nn.Sequential(nn.Linear(8, 8), nn.ReLU()), (2, 6, 6, 8), (3, 5, 7, 8)),
+    "nothing tells": (nn.ReLU, (2, 8, 6, 7), (3, 8, 7, 9)),
     "more channels": (lambda: nn.Linear(8, 12), (2, 6, 8), (3, 5, 8)),
     "images": (Images, (2, 8, 8, 8), (3, 8, 7, 9)),
     "tokens": (Tokens, (2, 6, 8), (3, 5, 8)),
@@ -142,8 +160,12 @@ FITS: dict[str, set[str]] = {
     "norm": _these(_WINDOWS, _KEEPING, _ATTENTION, but="batch"),
     "norm of tokens": _these(_KEEPING, _ATTENTION, "zero", but="layer"),
     "norm of vectors": _these("identity zero gelu group layer rms"),
-    "norm of images": _these("identity zero gelu"),
-    "channels last": _these(_KEEPING, "zero", but="mixer"),
+    "norm of images": _these(_WINDOWS, _KEEPING, _ATTENTION),
+    "channels last": _these(_KEEPING, _ATTENTION, "zero"),
+    "own norm, channels last": _these(_KEEPING, _ATTENTION, "zero"),
+    "own norm, channels first": _these(_WINDOWS, _KEEPING, _ATTENTION),
+    "block, channels last": _these(_KEEPING, _ATTENTION, "zero"),
+    "nothing tells": _these("identity zero gelu"),
     "more channels": _these(_ATTENTION, "zero"),
     "images": _these(_WINDOWS, but="excited"),
     "tokens": _these(_KEEPING, _ATTENTION, "zero"),

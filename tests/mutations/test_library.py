@@ -33,7 +33,9 @@ def drawn(shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> Tensor:
 @functools.cache
 def traced(name: str) -> gn.Graph:
     make, shape, _ = SITES[name]
-    return gn.trace(nn.Sequential(make()), drawn(shape))
+    with gn.recording():
+        model = nn.Sequential(make())
+    return gn.trace(model, drawn(shape))
 
 
 @functools.cache
@@ -159,7 +161,7 @@ BLOCKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], Fitting, int]]
     "linear attention": (
         lambda: nn.LayerNorm(768), (1, 4, 768), library.linear_attention(), 4 * (768 * 768 + 768),
     ),
-    "the mixer of PoolFormer": (nn.ReLU, (2, 8, 8, 8), library.pool_mixer(), 0),
+    "the mixer of PoolFormer": (nn.ReLU, (2, 8, 6, 6), library.pool_mixer(), 0),
     "nothing": (lambda: nn.Conv2d(8, 16, 3, 2, 1), (2, 8, 8, 8), library.zero(), 0),
     "an average that changes channels": (
         lambda: nn.Conv2d(8, 16, 3, 2, 1), (2, 8, 8, 8), library.average_pool(), 8 * 16 + 16,
@@ -273,10 +275,11 @@ REASONS: list[tuple[Callable[[], nn.Module], tuple[int, ...], Fitting, str]] = [
     (lambda: nn.Conv2d(8, 8, 3), (2, 8, 8, 8), library.inverted_residual(0), "expansion=0 leaves no channels"),
     (lambda: nn.MaxPool2d(3, 2, ceil_mode=True), (2, 8, 8, 8), library.separable(), "rounds sizes up"),
     (lambda: nn.MaxPool2d(3, 2, ceil_mode=True), (2, 8, 8, 8), library.max_pool(5), "only its own kernel_size=3"),
+    (nn.Tanh, (2, 8, 6, 7), library.separable(), r"nothing tells where in \(2, 8, 6, 7\) the channels are"),
     (lambda: nn.AdaptiveAvgPool2d(1), (2, 8, 4, 4), library.zero(), "one size whatever it is given"),
     (lambda: nn.Upsample(scale_factor=2), (2, 8, 4, 4), library.separable(), "a size of 8 of one of 4"),
     (lambda: nn.Embedding(5, 8), (2, 4), library.identity(), r"it makes torch\.float32 of torch\.int64"),
-    (lambda: nn.LayerNorm((4, 8)), (2, 4, 8), library.batch_norm(), "normalizes 2 dimensions at once"),
+    (lambda: nn.LayerNorm((4, 4, 4)), (2, 4, 4, 4), library.batch_norm(), "nothing tells where in"),
     (lambda: nn.LayerNorm(12), (2, 4, 12), library.group_norm(5), "into 5 groups; they can into 1, 2, 3, 4, 6, 12"),
     (lambda: nn.LayerNorm(12), (2, 4, 12), library.self_attention(5), "into 5 heads; they can into 1, 2, 3, 4, 6, 12"),
     (lambda: nn.LayerNorm(12), (2, 4, 12), library.grouped_query_attention(3, heads=4), "cannot share 3 keys"),

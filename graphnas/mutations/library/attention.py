@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from graphnas.errors import GraphError
 from graphnas.mutations.fitting import fitting
 from graphnas.mutations.library.geometry import divisors, geometry
-from graphnas.mutations.library.layout import channels_last, check_one_input
+from graphnas.mutations.library.layout import ChannelsFirst, channels_last, check_one_input
 from graphnas.mutations.sites import Site
 
 _HEAD_CHANNELS = 64  # of the Transformer (Vaswani et al. 2017, table 3) and of most that came after it
@@ -149,8 +149,8 @@ def _heads(site: Site, heads: int | None) -> tuple[int, int, int]:
     if site.config.get("batch_first") is False:
         raise GraphError("its tokens come before the batch (batch_first=False); trace it with batch_first=True")
     if channels_last(site):
-        if len(given) != 3 or given[:-1] != result[:-1]:
-            raise GraphError(f"it makes {result} of {given}, not (batch, tokens, channels) of as many tokens")
+        if len(given) < 3 or given[:-1] != result[:-1]:
+            raise GraphError(f"it makes {result} of {given}, and attention gives as many tokens as it is given")
         incoming, outgoing = given[-1], result[-1]
     else:
         form = geometry(site)
@@ -169,8 +169,10 @@ def _heads(site: Site, heads: int | None) -> tuple[int, int, int]:
 
 def _over(site: Site, attention: nn.Module, causal: bool = False) -> nn.Module:
     """Attention at a site of tokens, with or without a mask, or of images."""
-    if not channels_last(site):
-        return OverPixels(attention, len(site.input_shape) - 2)
+    if len(site.input_shape) > 3 or not channels_last(site):
+        check_one_input(site)
+        pixels = OverPixels(attention, len(site.input_shape) - 2)
+        return ChannelsFirst(pixels) if channels_last(site) else pixels
     if len(site.inputs) > 1 and not _reads_a_mask(site):
         given = ", ".join(map(str, site.input_shapes))
         raise GraphError(

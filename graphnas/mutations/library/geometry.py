@@ -104,6 +104,7 @@ def geometry(site: Site) -> Geometry:
 
     Convolutions and poolings of torch are known exactly. What else gives (batch, channels, sizes...) is read off its
     shapes: as many channels, and the stride that gives its sizes rounded up, as of windows padded by half of a kernel.
+    A block that rounds them down then differs from what takes its place at sizes that the stride does not divide.
 
     Raises:
         GraphError: its input and output are not such shapes, or no stride explains them.

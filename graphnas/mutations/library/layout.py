@@ -7,8 +7,19 @@ from torch import Tensor, nn
 from graphnas.errors import GraphError
 from graphnas.mutations.sites import Site
 
-_CHANNELS_LAST = ("Linear", "Bilinear", "LayerNorm", "RMSNorm", "MultiheadAttention")
-_CHANNELS_FIRST = ("Conv", "MaxPool", "AvgPool", "BatchNorm", "GroupNorm", "InstanceNorm")
+# Classes and functions that are known by their names, whoever wrote them.
+_CHANNELS_LAST = (
+    "Linear",
+    "Bilinear",
+    "LayerNorm",
+    "RMSNorm",
+    "MultiheadAttention",
+    "linear",
+    "layer_norm",
+    "rms_norm",
+)
+_CHANNELS_FIRST = ("GroupNorm", "group_norm", "batch_norm", "instance_norm")
+_OF_IMAGES = ("1d", "2d", "3d")  # as their names end
 
 
 class ChannelsFirst(nn.Module):
@@ -38,13 +49,29 @@ class ChannelsLast(nn.Module):
 def channels_last(site: Site) -> bool:
     """Whether the last dimension holds the channels, and not dimension 1.
 
-    Layers of torch are known by their class. Of all else, three dimensions are (batch, tokens, channels), and more of
-    them (batch, channels, height, width).
+    Many layers and functions are known by their names. Of all else, three dimensions are (batch, tokens, channels), and
+    of four or five the sizes are taken for those that are equal: an image is square.
+
+    Raises:
+        GraphError: nothing tells.
     """
-    name = site.type.removeprefix("torch.nn.") if site.kind == "layer" else ""
-    if name in _CHANNELS_LAST:
+    name = site.type.rpartition(".")[2]
+    given, result = site.input_shape, site.output_shape
+    normalized = site.config.get("normalized_shape")
+    if name in _CHANNELS_LAST and not (isinstance(normalized, tuple) and len(normalized) > 1):
         return True
-    return len(site.input_shape) == 3 and not name.startswith(_CHANNELS_FIRST)
+    if name in _CHANNELS_FIRST or name.endswith(_OF_IMAGES):
+        return False
+    if len(given) < 4 or len(result) < 4:
+        return len(given) == 3
+    first = all(shape[-2] == shape[-1] for shape in (given, result))
+    last = all(shape[-3] == shape[-2] for shape in (given, result))
+    if first == last:
+        raise GraphError(
+            f"nothing tells where in {given} the channels are; trace the model on square images that are not as large "
+            "as there are channels, or swap a layer inside it"
+        )
+    return last
 
 
 def check_one_input(site: Site) -> None:

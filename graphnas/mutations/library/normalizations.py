@@ -67,18 +67,12 @@ def _channels(site: Site) -> int:
     """How many channels a site has that keeps its shape.
 
     Raises:
-        GraphError: it does not, or normalizes several dimensions at once.
+        GraphError: it does not.
     """
     check_same_shape(site)
     shape = site.input_shape
     if len(shape) < 2:
         raise GraphError(f"{shape} has no batch and channels; leave the site out by where")
-    normalized = site.config.get("normalized_shape", ()) if site.kind == "layer" else ()
-    if isinstance(normalized, tuple) and len(normalized) > 1:
-        raise GraphError(
-            f"it normalizes {len(normalized)} dimensions at once, {normalized}, none of which is the channels' alone; "
-            "leave the site out by where"
-        )
     return shape[-1 if channels_last(site) else 1]
 
 

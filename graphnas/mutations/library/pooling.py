@@ -69,8 +69,8 @@ def pool_mixer(site: Site, kernel_size: int = 3) -> nn.Module:
         raise GraphError(f"kernel_size={kernel_size} has no middle or no surroundings; it must be 3, 5, 7, ...")
     check_same_shape(site)
     dims = len(site.input_shape) - 2
-    if not 1 <= dims <= 3 or (channels_last(site) and dims > 1):
-        raise GraphError(f"{site.input_shape} is neither (batch, tokens, channels) nor (batch, channels, sizes...)")
+    if not 1 <= dims <= 3:
+        raise GraphError(f"{site.input_shape} is neither tokens nor images; leave the site out by where")
     mixer = PoolMixer(_AVERAGES[dims - 1](kernel_size, 1, kernel_size // 2, count_include_pad=False))
     return ChannelsFirst(mixer) if channels_last(site) else mixer
 

@@ -56,7 +56,9 @@ def zero(site: Site) -> nn.Module:
     """
     check_one_input(site)
     given, result = site.input_shape, site.output_shape
-    if slides(site) or (len(given) in (4, 5) and not channels_last(site)):
+    if given == result and not slides(site):
+        return Zero()
+    if slides(site) or (len(given) > 3 and not channels_last(site)):
         form = geometry(site)
         if form.rounds_up:
             raise GraphError("it rounds sizes up (ceil_mode=True); leave the site out by where")
@@ -64,4 +66,4 @@ def zero(site: Site) -> nn.Module:
         return Zero(form.stride, form.margin, () if form.incoming == form.outgoing else shape)
     if given[:-1] != result[:-1]:
         raise GraphError(f"it makes {result} of {given}, and changes more than channels; leave the site out by where")
-    return Zero(shape=() if given == result else (-1,) * (len(given) - 1) + result[-1:], dim=-1)
+    return Zero(shape=(-1,) * (len(given) - 1) + result[-1:], dim=-1)
