@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -247,6 +248,21 @@ def test_attention_takes_the_mask_of_its_site() -> None:
     assert not torch.equal(child(x, ~mask)[:, :3], child(changed, ~mask)[:, :3])
 
 
+@pytest.mark.parametrize(
+    "mask", [torch.ones(2, 1, 6), torch.ones(2, 1, 6, 6, dtype=torch.long), torch.ones(2, 6, 8)], ids=str
+)
+def test_attention_refuses_what_is_no_such_mask(mask: Tensor) -> None:
+    class Scaled(nn.Module):
+        def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+            return x * mask.float().mean()
+
+    model = Around()
+    model.attention = Scaled()  # type: ignore[assignment]
+    graph = gn.trace(model, drawn((2, 6, 8)), mask)
+    with pytest.raises(gn.GraphError, match="at most a mask of the shape"):
+        gn.mutate(graph, gn.Swap("attention", {"other": library.self_attention()}))
+
+
 def test_alternative_has_the_dtype_of_its_site() -> None:
     model = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1).to(torch.bfloat16))
     x = drawn((2, 8, 8, 8), torch.bfloat16)
@@ -328,6 +344,25 @@ def test_rule_passes_over_the_sites_that_an_alternative_does_not_fit() -> None:
     assert site.name == "layer2.0.conv1"
     assert reason.startswith("alternative 'none' does not fit: it makes (2, 128, 4, 4) of (2, 64, 8, 8)")
     assert set(gn.mutate(graph, rule).choices) == {site.name for site in explanation.matched}
+
+
+def test_rules_act_on_what_the_library_has_put_in() -> None:
+    torch.manual_seed(0)
+    graph = gn.trace(resnet18(8, 10), drawn((2, 3, 32, 32)))
+    rules = (
+        gn.Swap("layer2.?.conv1", {"inverted": library.inverted_residual(2)}),
+        gn.Swap(nn.ReLU6, library.activations("silu"), "act"),
+        gn.Swap("layer2.0.conv1_inverted.layers.3", {"average": library.average_pool()}),
+        gn.Value("layer2.1.conv1_inverted.layers.3", "kernel_size", (5,), also={"padding": lambda kernel: kernel // 2}),
+        gn.Skip("layer2.1.conv1"),
+    )
+    wider = gn.mutate(graph, *rules)
+    assert gn.specialize(wider, gn.default(wider)) == graph
+    assert gn.from_json(gn.to_json(wider)) == wider
+    supernet, x = gn.build(wider).eval(), drawn((3, 3, 37, 41))
+    for arch in itertools.islice(gn.enumerate_archs(wider), 0, 200, 3):
+        child = gn.build(gn.specialize(wider, arch), weights=supernet.state_dict()).eval()
+        assert torch.equal(child(x), supernet(x, plan=arch)), arch
 
 
 # ---------------------------------------------------------------- as Python functions

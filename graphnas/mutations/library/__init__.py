@@ -3,6 +3,10 @@
 Each function takes arguments and gives an alternative, which is built for a site: it reads the site's shapes and what
 the site was built with, and gives results of the same shape at every batch and image size. Where it cannot, the rule
 passes over the site, and `explain` says why. `fitting` makes such a function of one of your own.
+
+What a block of your own classes does is read off its shapes: three dimensions are (batch, tokens, channels), and of
+four or five the sizes are those that are equal, as those of square images. Its stride is the one that gives its sizes
+rounded up.
 """
 
 from graphnas.mutations.fitting import fitting

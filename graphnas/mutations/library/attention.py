@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from graphnas.analysis.shapes import Shape
 from graphnas.errors import GraphError
 from graphnas.mutations.fitting import fitting
 from graphnas.mutations.library.geometry import divisors, geometry
@@ -96,8 +97,8 @@ def self_attention(site: Site, heads: int | None = None, causal: bool = False) -
     """Multi-head self-attention.
 
     Args:
-        site: what keeps the number of (batch, tokens, channels) or the sizes of images. What reads a mask besides, as
-            `scaled_dot_product_attention` takes it and of four dimensions, hands it on.
+        site: what keeps the number of (batch, tokens, channels) or the sizes of images. Tokens may come with a mask of
+            the shape (batch or 1, 1, tokens or 1, tokens), which is taken as `scaled_dot_product_attention` takes it.
         heads: left out, those of a site of torch's MultiheadAttention, or one for every 64 channels.
         causal: whether no token sees those behind it. Nobody can tell this by the site.
 
@@ -176,8 +177,8 @@ def _over(site: Site, attention: nn.Module, causal: bool = False) -> nn.Module:
     if len(site.inputs) > 1 and not _reads_a_mask(site):
         given = ", ".join(map(str, site.input_shapes))
         raise GraphError(
-            f"it reads {given}, and this alternative reads tokens and at most one mask (batch or 1, heads or 1, "
-            "tokens or 1, tokens); swap something inside it"
+            f"it reads {given}, and this alternative reads tokens and at most a mask of the shape (batch or 1, 1, "
+            "tokens or 1, tokens), as scaled_dot_product_attention takes it; swap something inside it"
         )
     if len(site.inputs) > 1 and causal:
         raise GraphError("it reads a mask, and causal=True is one of its own; leave causal out")
@@ -186,8 +187,10 @@ def _over(site: Site, attention: nn.Module, causal: bool = False) -> nn.Module:
 
 def _reads_a_mask(site: Site) -> bool:
     """Whether the second of two inputs is a mask as `scaled_dot_product_attention` takes it."""
-    # torch.nn.MultiheadAttention means by True what is to be left out, and not what is to be seen.
-    if len(site.inputs) != 2 or site.type == "torch.nn.MultiheadAttention":
-        return False
-    (batch, tokens, _), mask = site.input_shapes[0].dims, site.input_shapes[1]  # type: ignore[union-attr]
-    return len(mask.dims) == 4 and mask.dims[0] in (1, batch) and mask.dims[2] in (1, tokens) and mask.dims[3] == tokens  # type: ignore[union-attr]
+    if site.type == "torch.nn.MultiheadAttention":
+        return False  # means by True what is to be left out, and not what is to be seen
+    match site.input_shapes:
+        case (Shape((batch, tokens, _), dtype), Shape((copies, 1, rows, columns), kind)):
+            fits = copies in (1, batch) and rows in (1, tokens) and columns == tokens
+            return fits and kind in ("torch.bool", dtype)
+    return False

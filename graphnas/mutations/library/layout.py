@@ -9,15 +9,8 @@ from graphnas.mutations.sites import Site
 
 # Classes and functions that are known by their names, whoever wrote them.
 _CHANNELS_LAST = (
-    "Linear",
-    "Bilinear",
-    "LayerNorm",
-    "RMSNorm",
-    "MultiheadAttention",
-    "linear",
-    "layer_norm",
-    "rms_norm",
-)
+    "Linear", "Bilinear", "LayerNorm", "RMSNorm", "MultiheadAttention", "linear", "layer_norm", "rms_norm",
+)  # fmt: skip
 _CHANNELS_FIRST = ("GroupNorm", "group_norm", "batch_norm", "instance_norm")
 _OF_IMAGES = ("1d", "2d", "3d")  # as their names end
 
