@@ -128,6 +128,9 @@ BLOCKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], Fitting, int]]
         lambda: nn.Conv2d(64, 128, 3, padding=1, bias=False), (2, 64, 8, 8), library.separable(),
         9 * 64 + 64 * 128,
     ),
+    "3x3 and 1x1 in place of 1x1": (
+        lambda: nn.Conv2d(8, 16, 1, bias=False), (2, 8, 8, 8), library.separable(), 9 * 8 + 8 * 16,
+    ),
     "5x5 in one dimension, with a bias": (
         lambda: nn.Conv1d(16, 32, 3, padding=1), (2, 16, 8), library.separable(5), 5 * 16 + 16 * 32 + 32,
     ),
@@ -292,6 +295,7 @@ REASONS: list[tuple[Callable[[], nn.Module], tuple[int, ...], Fitting, str]] = [
     (lambda: nn.MaxPool2d(3, 2, ceil_mode=True), (2, 8, 8, 8), library.separable(), "rounds sizes up"),
     (lambda: nn.MaxPool2d(3, 2, ceil_mode=True), (2, 8, 8, 8), library.max_pool(5), "only its own kernel_size=3"),
     (nn.Tanh, (2, 8, 6, 7), library.separable(), r"nothing tells where in \(2, 8, 6, 7\) the channels are"),
+    (lambda: nn.Upsample(scale_factor=(1, 0.5)), (2, 8, 6, 6), library.average_pool(), "nothing tells where in"),
     (lambda: nn.AdaptiveAvgPool2d(1), (2, 8, 4, 4), library.zero(), "one size whatever it is given"),
     (lambda: nn.Upsample(scale_factor=2), (2, 8, 4, 4), library.separable(), "a size of 8 of one of 4"),
     (lambda: nn.Embedding(5, 8), (2, 4), library.identity(), r"it makes torch\.float32 of torch\.int64"),
