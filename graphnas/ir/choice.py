@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
 
+from graphnas.errors import ArchError
+from graphnas.ir.evaluation import OPEN, Value, Work, application, constant, decision, selection, tabulated
+from graphnas.ir.frozen import Remembering, remembered
+
 Option: TypeAlias = Hashable
 Arch: TypeAlias = Mapping[str, Option]
 
@@ -132,6 +136,20 @@ class Expr:
         """True where this is false or `other` is true."""
         return Apply("implies", (self, other))
 
+    def __call__(self, arch: Arch) -> Any:
+        """The value under an architecture; what is dead under it need not be decided.
+
+        Raises:
+            ArchError: a choice that the value needs is not decided, or it is known only when the network runs.
+        """
+        value = evaluate(self, arch)
+        if value is OPEN:
+            missing = dict.fromkeys(choice.label for choice in choices_in(self) if choice.label not in arch)
+            if not missing:
+                raise ArchError("the value is known only while the network runs: it depends on sizes or the mode")
+            raise ArchError(f"the value depends on labels that are not decided: {', '.join(map(repr, missing)):.300}")
+        return value
+
     def __bool__(self) -> bool:
         raise TypeError(
             f"{self!r} has no truth value before its choices are decided; "
@@ -197,9 +215,12 @@ class Training(Expr):
 TRAINING = Training()
 
 
-@dataclass(frozen=True, slots=True)
-class Apply(Expr):
-    """A function of `FUNCTIONS` applied to constants, expressions and references."""
+@dataclass(frozen=True)
+class Apply(Expr, Remembering):
+    """A function of `FUNCTIONS` applied to constants, expressions and references.
+
+    The value of an `if` is the one that its condition selects; the other is not needed.
+    """
 
     fn: str
     args: tuple[Any, ...]
@@ -207,6 +228,39 @@ class Apply(Expr):
     def __post_init__(self) -> None:
         if self.fn not in FUNCTIONS:
             raise ValueError(f"an expression cannot apply {self.fn!r}; it has {', '.join(FUNCTIONS)}")
+
+
+def evaluate(tree: Any, arch: Arch) -> Any:
+    """The value of an expression under the decisions; `OPEN` where it needs others, or the running network.
+
+    Raises:
+        ArithmeticError, TypeError, ValueError: it has none, as a division by zero.
+    """
+    return _evaluator(tree)(arch) if isinstance(tree, Apply) else _work(tree).value(arch)
+
+
+@remembered
+def _evaluator(expr: Apply) -> Value:
+    return tabulated(_application(expr))
+
+
+@remembered
+def _application(expr: Apply) -> Work:
+    parts = tuple(map(_work, expr.args))
+    return selection(*parts) if expr.fn == "if" else application(FUNCTIONS[expr.fn], parts)
+
+
+def _work(tree: Any) -> Work:
+    match tree:
+        case Choice(label=label, domain=domain):
+            return decision(label, domain)
+        case Apply():
+            return _application(tree)
+        case tuple() if any(isinstance(item, Expr) for item in tree):
+            return application(lambda *items: items, tuple(map(_work, tree)))
+        case None | bool() | int() | float() | complex() | str() | tuple():
+            return constant(tree)
+    return constant(OPEN)
 
 
 def conjunction(first: Expr | None, second: Expr | None) -> Expr | None:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from graphnas.errors import GraphError
 from graphnas.ir import printing
-from graphnas.ir.choice import Apply, Arch, Expr, Option, choices_in
+from graphnas.ir.choice import Arch, Expr, Option, choices_in, evaluate
 from graphnas.ir.closing import close
-from graphnas.ir.node import fold
+from graphnas.ir.evaluation import OPEN
+from graphnas.ir.frozen import remembered
 
 if TYPE_CHECKING:
     from graphnas.ir.graph import Graph
@@ -62,16 +63,28 @@ def _probe(space: Graph, rng: random.Random) -> float:
 
 
 def holds(space: Graph, arch: Arch, about: str | None = None) -> bool:
-    """Whether no constraint whose labels are all decided is broken; of those that speak of `about`, if given.
+    """Whether the decisions break no constraint; of those that speak of `about`, if given.
 
     Raises:
         GraphError: a constraint has no value, as in a division by zero.
     """
-    for constraint in space.constraints:
-        labels = {choice.label for choice in choices_in(constraint)}
-        if (about is None or about in labels) and labels <= arch.keys() and not verdict(constraint, arch):
+    for constraint, labels in _spoken(space):
+        if about is not None and about not in labels:
+            continue
+        try:
+            said = evaluate(constraint, arch)
+        except (ArithmeticError, TypeError, ValueError):
+            # What is still open may be forbidden by a constraint that stands before.
+            said = verdict(constraint, arch) if labels <= arch.keys() else OPEN
+        if said is not OPEN and not said:
             return False
     return True
+
+
+@remembered
+def _spoken(space: Graph) -> tuple[tuple[Expr, frozenset[str]], ...]:
+    """The constraints, each with the labels that it speaks of."""
+    return tuple([(item, frozenset(choice.label for choice in choices_in(item))) for item in space.constraints])
 
 
 def verdict(constraint: Expr, arch: Arch) -> Any:
@@ -81,8 +94,7 @@ def verdict(constraint: Expr, arch: Arch) -> Any:
         GraphError: it has no value, as in a division by zero.
     """
     try:
-        said = close(constraint, arch)
-        return fold(said) if isinstance(said, Apply) else said
+        return close(constraint, arch)
     except GraphError as error:
         decided = {choice.label: arch[choice.label] for choice in choices_in(constraint) if choice.label in arch}
         raise GraphError(
@@ -94,7 +106,7 @@ def verdict(constraint: Expr, arch: Arch) -> Any:
 class _Counter:
     def __init__(self, space: Graph) -> None:
         self._space = space
-        self._constraints = [frozenset(choice.label for choice in choices_in(item)) for item in space.constraints]
+        self._constraints = [labels for _, labels in _spoken(space)]
         self._known: dict[object, int] = {}
         self._steps = 0
 

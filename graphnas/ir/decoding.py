@@ -29,7 +29,6 @@ from graphnas.ir.node import (
     List,
     Node,
     Op,
-    Opaque,
     Param,
     Parameter,
     Ref,
@@ -37,6 +36,7 @@ from graphnas.ir.node import (
     Slice,
     transform,
 )
+from graphnas.ir.opaque import Opaque
 from graphnas.ir.source import Source, Target
 
 Choices = dict[str, Choice]

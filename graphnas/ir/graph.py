@@ -29,7 +29,8 @@ class Graph(Remembering):
         inputs: the tensors that it is given.
         nodes: in topological order, which is also the order of random draws.
         output: argument tree of references.
-        constraints: Boolean expressions that every architecture satisfies, unless it has not all of their labels.
+        constraints: Boolean expressions that every architecture satisfies, unless it lacks labels that they need: a
+            label that only what an `if` does not select speaks of is not needed.
         modules: the module table, in registration order: `state_dict` order, containers, unused state, ties.
         formals: (path, call) of a module call → what its values are called inside.
         name: the root module's class.

@@ -16,7 +16,8 @@ from graphnas.ir.choice import Expr
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.initial import check_initial
 from graphnas.ir.naming import is_allowed, is_dotted, is_identifier, is_line, is_path, permission
-from graphnas.ir.node import Arg, Constant, Entry, List, Opaque
+from graphnas.ir.node import Arg, Constant, Entry, List
+from graphnas.ir.opaque import Opaque
 from graphnas.ir.values import check_value, refuse
 
 if TYPE_CHECKING:

@@ -9,7 +9,9 @@ from typing import Any, TypeAlias
 
 from graphnas.errors import GraphError
 from graphnas.ir.choice import FUNCTIONS, Apply, Choice, Expr, choices_in
+from graphnas.ir.evaluation import are_same
 from graphnas.ir.frozen import FrozenDict, Remembering
+from graphnas.ir.opaque import Opaque
 from graphnas.ir.source import Source
 
 # An argument tree: None, bool, int, float, complex, str, Ellipsis, Ref, Expr, Constant, Device, Built, tuple, List,
@@ -238,23 +240,6 @@ class Parameter:
     value: Arg = None
 
 
-@dataclass(frozen=True, slots=True)
-class Opaque:
-    """Why a module stays one layer, although it is none of torch's.
-
-    Attributes:
-        reason: what could not be recorded, or that the caller wanted it whole.
-        source: the user's line that did it.
-        missing: what stands in the way of building it anew; "" where nothing does.
-        seen: (arguments, keyword arguments, result) of its calls while it was traced, tensors as {"shape", "dtype"}.
-    """
-
-    reason: str
-    source: Source | None = None
-    missing: str = ""
-    seen: tuple[tuple[tuple[Arg, ...], FrozenDict[str, Arg], Arg], ...] = ()
-
-
 @dataclass(frozen=True)
 class Entry(Remembering):
     """A row of the module table: one registered module, parameter or buffer, in registration order.
@@ -310,8 +295,8 @@ def refs_in(tree: Arg, sizes: bool = True) -> Iterator[Ref]:
 def transform(tree: Arg, leaf: Callable[[Any], Any]) -> Arg:
     """The tree with `leaf` applied to every leaf; unchanged subtrees stay the same objects.
 
-    Leaves are everything but tuples, lists, slices, dicts and `Apply`. An `Apply` whose arguments have become plain
-    constants is folded.
+    Leaves are everything but tuples, lists, slices, dicts and `Apply`. An `Apply` whose arguments are plain
+    constants is folded; an `if` becomes what it selects as soon as its condition is known.
     """
     kind = type(tree)
     if kind is tuple:
@@ -321,8 +306,10 @@ def transform(tree: Arg, leaf: Callable[[Any], Any]) -> Arg:
         values = {key: transform(item, leaf) for key, item in tree.items()}
         return tree if all(values[key] is tree[key] for key in tree) else FrozenDict(values)
     if kind is Apply:
+        if tree.fn == "if":
+            return _select(tree, leaf)
         args = transform(tree.args, leaf)
-        return tree if args is tree.args else fold(Apply(tree.fn, args))
+        return fold(tree if args is tree.args else Apply(tree.fn, args))
     if kind is List:
         items = transform(tree.items, leaf)
         return tree if items is tree.items else List(items)
@@ -330,6 +317,18 @@ def transform(tree: Arg, leaf: Callable[[Any], Any]) -> Arg:
         new = transform(parts := (tree.start, tree.stop, tree.step), leaf)
         return tree if new is parts else Slice(*new)
     return leaf(tree)
+
+
+def _select(expr: Apply, leaf: Callable[[Any], Any]) -> Arg:
+    """An `if` under `transform`: what it selects where that is known, since the rest need not have a value then."""
+    condition = transform(expr.args[0], leaf)
+    if not _is_open(condition):
+        return transform(expr.args[1 if condition else 2], leaf)
+    yes, no = transform(expr.args[1], leaf), transform(expr.args[2], leaf)
+    if are_same(yes, no):
+        return yes
+    args = (condition, yes, no)
+    return expr if all(a is b for a, b in zip(args, expr.args, strict=True)) else Apply("if", args)
 
 
 def fold(expr: Apply) -> Any:

@@ -14,7 +14,8 @@ from torch.nn.utils.rnn import PackedSequence
 
 from graphnas.errors import TraceError
 from graphnas.ir import targets
-from graphnas.ir.node import Layer, Opaque
+from graphnas.ir.node import Layer
+from graphnas.ir.opaque import Opaque
 from graphnas.tracing.choosing import Word
 from graphnas.tracing.constructors import layer_config, tensors_of
 from graphnas.tracing.record import Value

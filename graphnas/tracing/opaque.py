@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from graphnas.errors import OpaqueWarning, TraceError, UnrecordableError
 from graphnas.ir import constructor
 from graphnas.ir.frozen import FrozenDict
-from graphnas.ir.node import Arg, Built, Layer, List, Opaque
+from graphnas.ir.node import Arg, Built, Layer, List
+from graphnas.ir.opaque import Opaque
 from graphnas.ir.source import Source
 from graphnas.ir.targets import LAYERS
 from graphnas.tracing.arguments import NotAnArgumentError, argument, no_tensor

@@ -27,12 +27,12 @@ from graphnas.ir.node import (
     Layer,
     List,
     Node,
-    Opaque,
     Parameter,
     Ref,
     Size,
     Slice,
 )
+from graphnas.ir.opaque import Opaque
 from graphnas.ir.source import Source
 from graphnas.ir.specialize import default, specialize
 from graphnas.ir.verify import foreign, verify
