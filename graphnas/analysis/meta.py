@@ -16,7 +16,7 @@ from graphnas.errors import GraphError
 from graphnas.ir import targets
 from graphnas.ir.attributes import ATTRIBUTES
 from graphnas.ir.frozen import FrozenDict
-from graphnas.ir.node import ALIAS, SET_DATA, Arg, Constant, Device, List, Slice
+from graphnas.ir.node import ALIAS, SET_DATA, Arg, Built, Constant, Device, List, Slice
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +151,8 @@ def _built(tree: Arg, device: str = "meta") -> Any:
             return resolve(tree.name)
         case Device():
             return torch.device(device)
+        case Built(type=name, config=config):
+            return resolve(name)(**_built(config, device))
     return tree
 
 
