@@ -1,4 +1,4 @@
-"""Under which decisions a node is part of the child: what `graphnas.ir.liveness` finds for one architecture, for all."""
+"""Under which decisions a child has a node: what `graphnas.ir.liveness` finds for one architecture, for all."""
 
 from __future__ import annotations
 

@@ -7,21 +7,17 @@ for their value.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 from graphnas.analysis.conditions import diagrams_of
 from graphnas.analysis.diagrams import Diagram, Diagrams
-from graphnas.analysis.meta import first_line, layer
-from graphnas.analysis.rows import Rows
-from graphnas.errors import GraphError
-from graphnas.ir.choice import Apply, Expr, Option, choices_in
-from graphnas.ir.closing import close
+from graphnas.analysis.parameters import Parameters
+from graphnas.analysis.work import Work
+from graphnas.errors import GraphError, nearest
+from graphnas.ir.choice import Apply, Expr
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
-from graphnas.ir.modules import owner
-from graphnas.ir.node import Arg, Entry
+from graphnas.ir.naming import without_calls
 
 
 def params(space: Graph) -> Expr:
@@ -31,106 +27,46 @@ def params(space: Graph) -> Expr:
     node reads count where the child file keeps them. Buffers, such as running statistics, do not count.
 
     Args:
-        space: or a closed graph, whose cost is an expression of no choices.
+        space: with open choices; of a closed graph the cost is an expression of none, `gn.cost.params(graph)({})`.
 
     Raises:
-        GraphError: a module that is kept whole cannot be built, so its parameters are not known; or the choices that
-            the cost depends on are too entangled to be written down.
+        GraphError: a module that is kept whole cannot be built, so that its parameters are not known; or the choices
+            that the cost depends on have too many cases in common.
     """
     diagrams = diagrams_of(space)
-    return _expression(diagrams, _Parameters(space, diagrams).counts())
+    return _expression(diagrams, Parameters(space, diagrams).counts())
+
+
+def macs(space: Graph, batch: int | None = 1, known: Mapping[str, int] = FrozenDict()) -> Expr:
+    """How many multiply-adds a child takes in evaluation, on inputs of the traced shapes.
+
+    Convolutions (also transposed) and products of matrices and vectors count, so linear and recurrent layers,
+    attention and `einsum` do, each time they run. Additions, biases, activations, normalization, pooling and
+    interpolation count nothing: so do the tables of NAS-Bench-201, NAS-Bench-Macro and Single Path One-Shot.
+
+    Args:
+        space: with open choices; of a closed graph the cost is an expression of none, `gn.cost.macs(graph)({})`.
+        batch: how many examples. The first dimension of the first traced input is taken for the batch, and so is that
+            of every other input that has the same size there. None leaves all inputs as they were traced.
+        known: multiply-adds of one call of what cannot be counted, such as a module that is kept whole: by the path of
+            the module, or the name of the node.
+
+    Raises:
+        GraphError: something that runs has a shape that depends on data, is not torch's own, or runs under a condition
+            on data, and it is not in `known`; or the network does not run on such a batch; or the choices that the cost
+            depends on have too many cases in common.
+    """
+    names = {without_calls(node.name) for node in space.nodes}
+    for name in known:
+        if name not in names:
+            raise GraphError(
+                f"known= has multiply-adds for {name!r}, but no module and no node of {space.name} is called so."
+                f"{nearest(name, names)}"
+            )
+    diagrams = diagrams_of(space)
+    return _expression(diagrams, Work(space, diagrams, batch, known).counts())
 
 
 def _expression(diagrams: Diagrams, terms: Iterator[Diagram]) -> Expr:
     total = diagrams.total(terms)
     return total if isinstance(total, Expr) else Apply("int", (total,))
-
-
-class _Parameters:
-    """How many numbers each row of the module table holds, where the child has it."""
-
-    def __init__(self, space: Graph, diagrams: Diagrams) -> None:
-        self._space = space
-        self._diagrams = diagrams
-        self._stays = Rows(space, diagrams).stays
-        self._ties = {entry.path: entry for entry in space.modules if entry.kind == "parameter" and entry.same_as}
-        self._held: dict[str, Diagram] = {}  # first name of what is shared → whether the rows so far hold it
-
-    def counts(self) -> Iterator[Diagram]:
-        """The number for every row of a layer or parameter."""
-        for entry in self._space.modules:
-            if entry.kind == "layer":
-                yield self._once(entry, self._stays[entry.path], self._stays[entry.path], self._of_layer(entry))
-            elif entry.kind == "parameter" and entry.same_as:
-                yield self._of_tie(entry)
-            elif entry.kind == "parameter":
-                yield self._once(entry, self._stays[entry.path], self._stays[entry.path], self._size(entry.path))
-
-    def _of_tie(self, entry: Entry) -> Diagram:
-        """A tie of a layer's parameter lives on the layer, and where the tie ends the layer has a parameter of its own."""
-        make = self._diagrams
-        parent = entry.path.rpartition(".")[0]
-        around = owner(self._space.entries, parent)
-        held = self._stays[around.path] if around is not None else make.true
-        tied = make.both(held, self._stays[entry.path])
-        there = held if around is not None and around.kind == "layer" else tied
-        return self._once(entry, there, tied, self._size(entry.path))
-
-    def _once(self, entry: Entry, there: Diagram, tied: Diagram, size: Diagram) -> Diagram:
-        """The size of what an entry names, unless an entry before it that is tied to it counts already."""
-        make = self._diagrams
-        first = entry.same_as or entry.path
-        before = self._held.get(first) or self._first(first) if entry.same_as else make.false
-        self._held[first] = make.either(before, tied)
-        counts = make.both(there, make.negation(make.both(tied, before)))
-        return make.choose(counts, size, make.zero)
-
-    def _first(self, path: str) -> Diagram:
-        """Whether there is the first name of a tensor that has no row of its own."""
-        around = owner(self._space.entries, path)
-        return self._stays[around.path] if around is not None else self._diagrams.false
-
-    def _of_layer(self, entry: Entry) -> Diagram:
-        """What a layer holds, without those of its parameters that are tied to earlier ones."""
-        tied = [path for path in self._ties if path.startswith(f"{entry.path}.")]
-        sizes = self._sizes(entry)
-        return self._diagrams.combine(
-            lambda found: sum(size for name, size in found.items() if f"{entry.path}.{name}" not in tied), sizes
-        )
-
-    def _size(self, path: str) -> Diagram:
-        """How many numbers the parameter at a path has."""
-        entry = self._space.entries.get(path)
-        if entry is not None and entry.kind == "parameter" and "shape" in entry.config:
-            return self._of_config(entry, lambda config: math.prod(config["shape"]))
-        around = owner(self._space.entries, path.rpartition(".")[0])
-        if around is None or around.kind != "layer":
-            assert entry is not None and entry.same_as  # `verify` has found what it is tied to
-            return self._size(entry.same_as)
-        name = path[len(around.path) + 1 :]
-        return self._diagrams.combine(lambda found: found[name], self._sizes(around))
-
-    def _sizes(self, entry: Entry) -> Diagram:
-        """The sizes of a layer's parameters, by name."""
-        return self._of_config(entry, lambda config: _layer_sizes(entry, config))
-
-    def _of_config(self, entry: Entry, function: Callable[[FrozenDict[str, Arg]], Any]) -> Diagram:
-        make = self._diagrams
-        choices = tuple(dict.fromkeys(choices_in(entry.config)))
-
-        def value(*options: Option) -> Any:
-            decided = {choice.label: option for choice, option in zip(choices, options, strict=True)}
-            return function(close(entry.config, decided))
-
-        return make.combine(value, *[make.of(choice, lambda option: option) for choice in choices])
-
-
-def _layer_sizes(entry: Entry, config: FrozenDict[str, Arg]) -> FrozenDict[str, int]:
-    try:
-        module = layer(entry.type, config)
-    except Exception as error:  # whatever somebody's module raises
-        raise GraphError(
-            f"the parameters of {entry.path!r} are not known, because {entry.type} cannot be built: {first_line(error)}\n"
-            f"  at the module {entry.path!r}. Give it a constructor that works without data, or trace into it."
-        ) from error
-    return FrozenDict({name: parameter.numel() for name, parameter in module.named_parameters()})

@@ -8,8 +8,6 @@ Source: R. E. Bryant, Graph-based algorithms for Boolean function manipulation, 
 
 from __future__ import annotations
 
-import functools
-import itertools
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -100,7 +98,10 @@ class Diagrams:
 
     def any(self, conditions: Iterable[Diagram]) -> Diagram:
         """Whether one of the conditions holds."""
-        return functools.reduce(self.either, conditions, self.false)
+        found: Diagram = self.false
+        for condition in conditions:
+            found = self.either(found, condition)
+        return found
 
     def negation(self, condition: Diagram) -> Diagram:
         """Whether a condition does not hold."""

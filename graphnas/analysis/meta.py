@@ -18,6 +18,9 @@ from graphnas.ir.attributes import ATTRIBUTES
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.node import ALIAS, SET_DATA, Arg, Built, Constant, Device, List, Slice
 
+# They give what they are given; torch cannot do that on the meta device.
+PASSING = frozenset({ALIAS, "torch.Tensor.cpu", "torch.Tensor.cuda", "torch.Tensor.__setitem__"})
+
 
 @dataclass(frozen=True, slots=True)
 class Meta:
@@ -67,7 +70,7 @@ def result(name: str, config: FrozenDict[str, Arg] | None, args: tuple[Arg, ...]
 def _remembered(
     name: str, config: FrozenDict[str, Arg] | None, args: tuple[Arg, ...], kwargs: FrozenDict[str, Arg], _text: str
 ) -> Any:
-    if name in (ALIAS, "torch.Tensor.cpu", "torch.Tensor.cuda", "torch.Tensor.__setitem__"):
+    if name in PASSING:
         return args[0]
     if name == SET_DATA:
         return args[1]
@@ -76,13 +79,13 @@ def _remembered(
     if name in targets.PACKING:
         raise DependsOnDataError("how long packed sequences are is known when the network runs")
     with torch.device("meta"), torch.no_grad():
-        given, named = _built(args), _built(kwargs)
+        given, named = built(args), built(kwargs)
         try:
             if config is not None and name not in targets.LAYERS:
                 return _of_whole_module(name, config, args, kwargs)
             if config is not None:
                 return _described(layer(name, config)(*given, **named))
-            return _described(_called(name, given, named))
+            return _described(called(name, given, named))
         except NotImplementedError as error:
             raise DependsOnDataError(first_line(error)) from error
         except (RuntimeError, TypeError) as error:
@@ -99,14 +102,15 @@ def _of_whole_module(
     for device in ("meta", "cpu"):
         with torch.random.fork_rng(devices=()), torch.device(device):
             try:
-                module = resolve(name)(**_built(config, device)).eval()
-                return _described(module(*_built(args, device), **_built(kwargs, device)))
+                module = resolve(name)(**built(config, device)).eval()
+                return _described(module(*built(args, device), **built(kwargs, device)))
             except Exception as error:  # whatever somebody's module raises
                 reasons.append(first_line(error))
     raise DependsOnDataError(f"{name} cannot be run on zeros: {reasons[-1]}")
 
 
-def _called(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def called(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What a function gives for tensors."""
     match name:
         case "graphnas.sum":
             return functools.reduce(torch.add, args)
@@ -130,29 +134,29 @@ def layer(name: str, config: FrozenDict[str, Arg]) -> nn.Module:
     if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
         raise GraphError(f"{name} is not a class of layers")
     with torch.device("meta"):
-        return kind(**_built(config)).eval()
+        return kind(**built(config)).eval()
 
 
-def _built(tree: Arg, device: str = "meta") -> Any:
+def built(tree: Arg, device: str = "meta") -> Any:
     """Python objects for a closed argument tree, tensors on the device; they are zeros."""
     match tree:
         case Meta():
             made = torch.empty_strided(tree.dims, tree.strides, dtype=resolve(tree.dtype), device=device)
             return made if device == "meta" else made.zero_()
         case tuple():
-            return tuple([_built(item, device) for item in tree])
+            return tuple([built(item, device) for item in tree])
         case List():
-            return [_built(item, device) for item in tree.items]
+            return [built(item, device) for item in tree.items]
         case FrozenDict():
-            return {key: _built(value, device) for key, value in tree.items()}
+            return {key: built(value, device) for key, value in tree.items()}
         case Slice():
-            return slice(*[_built(part, device) for part in (tree.start, tree.stop, tree.step)])
+            return slice(*[built(part, device) for part in (tree.start, tree.stop, tree.step)])
         case Constant():
             return resolve(tree.name)
         case Device():
             return torch.device(device)
         case Built(type=name, config=config):
-            return resolve(name)(**_built(config, device))
+            return resolve(name)(**built(config, device))
     return tree
 
 

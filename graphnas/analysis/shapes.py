@@ -122,7 +122,7 @@ def _text(ref: Ref) -> str:
 _KNOWN: dict[int, Mapping[str, Result]] = {}
 
 
-class _UnknownArgumentError(Exception):
+class UnknownArgumentError(Exception):
     """An argument's shape is unknown, so the result's is as well."""
 
     def __init__(self, unknown: Unknown) -> None:
@@ -132,12 +132,23 @@ class _UnknownArgumentError(Exception):
 def _run(graph: Graph, arch: Arch) -> dict[str, Any]:
     values: dict[str, Any] = {given.name: contiguous(given.shape, given.dtype) for given in graph.inputs}
     for node in graph.nodes:
-        values[node.name] = _value(node, graph, values, arch)
+        values[node.name] = value_of(node, graph, values, arch)
     return values
 
 
-def _value(node: Node, graph: Graph, values: dict[str, Any], arch: Arch) -> Any:
-    close = functools.partial(_closed, values=values, arch=arch)
+def value_of(node: Node, graph: Graph, values: Mapping[str, Any], arch: Arch) -> Any:
+    """What a node gives: an argument tree in which a tensor is a `Meta`; `Unknown` where that depends on data.
+
+    Args:
+        node: of the graph.
+        graph: a network or a space.
+        values: by name, of what the node reads.
+        arch: options by label; what it lacks is taken at its default.
+
+    Raises:
+        GraphError: the node cannot run on these values; the message names it and the user's line.
+    """
+    close = functools.partial(closed, values=values, arch=arch)
     args: tuple[Any, ...] = ()
     try:
         if isinstance(node.op, Choose):
@@ -156,7 +167,7 @@ def _value(node: Node, graph: Graph, values: dict[str, Any], arch: Arch) -> Any:
                 return result(kind, transform(config, close), args, kwargs)
             case Call(target=target):
                 return result(target, None, args, kwargs)
-    except _UnknownArgumentError as found:
+    except UnknownArgumentError as found:
         return found.unknown
     except DependsOnDataError as reason:
         return Unknown(f"{node.where}: {reason}")
@@ -215,18 +226,22 @@ def at_default(leaf: Arg) -> Arg:
     return leaf.default if isinstance(leaf, Choice) else leaf
 
 
-def _closed(leaf: Arg, values: dict[str, Any], arch: Arch) -> Any:
-    """A leaf of an argument tree without references, sizes, choices and mode."""
+def closed(leaf: Arg, values: Mapping[str, Any], arch: Arch) -> Any:
+    """A leaf of an argument tree without references, sizes, choices and mode.
+
+    Raises:
+        UnknownArgumentError: it is a value whose shape is not known.
+    """
     match leaf:
         case Ref():
             value = values[leaf.name]
             for item in leaf.item:
                 value = value if isinstance(value, Unknown) else value[item]
             if isinstance(value, Unknown):
-                raise _UnknownArgumentError(value)
+                raise UnknownArgumentError(value)
             return value
         case Size(of=of, dim=dim):
-            dims = _closed(of, values, arch).dims
+            dims = closed(of, values, arch).dims
             return functools.reduce(operator.mul, dims, 1) if dim is None else dims[dim]
         case Given():
             return True
@@ -244,7 +259,7 @@ def _chosen(node: Node, close: Callable[[Arg], Any]) -> Any:
     if not isinstance(choice, Choice):
         try:
             return transform(node.args[0 if transform(choice, close) else 1], close)
-        except (DependsOnDataError, _UnknownArgumentError):
+        except (DependsOnDataError, UnknownArgumentError):
             return _first_known(node.args, close)
     taken = tuple(transform(node.args[position], close) for position in choice.positions(close(choice)))
     return taken[0] if choice.take == 1 else result(MERGES[node.op.merge], None, taken, FrozenDict())
@@ -254,7 +269,7 @@ def _first_known(arms: tuple[Arg, ...], close: Callable[[Arg], Any]) -> Any:
     """The value of the first arm that has one."""
     try:
         return transform(arms[0], close)
-    except _UnknownArgumentError:
+    except UnknownArgumentError:
         if len(arms) < 2:
             raise
         return _first_known(arms[1:], close)
