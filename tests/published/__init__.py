@@ -1,0 +1,1 @@
+"""Published search spaces, drawn node by node, as oracles for sizes and costs."""
