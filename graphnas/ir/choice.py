@@ -288,21 +288,29 @@ def exclude(first: Expr | None, second: Expr | None) -> bool:
 
 def choices_in(tree: Any) -> Iterator[Choice]:
     """The choices that a value depends on, in order of appearance, with repeats."""
+    found: list[Choice] = []
+    _collect(tree, found)
+    return iter(found)
+
+
+_WITHOUT_CHOICES = frozenset((type(None), bool, int, float, complex, str))
+
+
+def _collect(tree: Any, found: list[Choice]) -> None:
     match tree:
-        case Choice():
-            yield tree
-        case Apply():
-            for arg in tree.args:
-                yield from choices_in(arg)
         case tuple() | list():
             for item in tree:
-                yield from choices_in(item)
+                if type(item) not in _WITHOUT_CHOICES:
+                    _collect(item, found)
         case dict():
             for item in tree.values():
-                yield from choices_in(item)
-        case None | str() | int() | float():
-            return
+                if type(item) not in _WITHOUT_CHOICES:
+                    _collect(item, found)
+        case Choice():
+            found.append(tree)
+        case Apply(args=args):
+            _collect(args, found)
         case object(items=tuple() as items):  # a `List`
-            yield from choices_in(items)
+            _collect(items, found)
         case object(start=start, stop=stop, step=step):  # a `Slice`
-            yield from choices_in((start, stop, step))
+            _collect((start, stop, step), found)

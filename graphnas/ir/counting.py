@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from graphnas.errors import GraphError
 from graphnas.ir import printing
@@ -98,40 +98,68 @@ def verdict(constraint: Expr, arch: Arch) -> Any:
     except GraphError as error:
         decided = {choice.label: arch[choice.label] for choice in choices_in(constraint) if choice.label in arch}
         raise GraphError(
-            f"{error}\n  at the constraint {printing.expression(constraint)} under {decided}. "
+            f"{error}\n  at the constraint {printing.brief(constraint)} under {decided}. "
             "Leave out the option, or forbid it by a constraint that stands before."
         ) from error
+
+
+class _Situation(NamedTuple):
+    """What is decided, and the choices (steps of `Flow.forks`) and labels that are live then."""
+
+    arch: Arch
+    gates: frozenset[int]
+    labels: frozenset[str]
+
+
+class _Group(NamedTuple):
+    """Open labels that are counted together.
+
+    Attributes:
+        labels: the open ones.
+        reach: their live choices, and the choices and labels that deciding them may bring to life.
+        touched: the labels themselves, and those that they may bring to life.
+    """
+
+    labels: frozenset[str]
+    reach: frozenset[object]
+    touched: frozenset[str]
+
+    def joined(self, other: _Group) -> _Group:
+        return _Group(self.labels | other.labels, self.reach | other.reach, self.touched | other.touched)
 
 
 class _Counter:
     def __init__(self, space: Graph) -> None:
         self._space = space
+        self._flow = space.flow
         self._constraints = [labels for _, labels in _spoken(space)]
+        self._gates: dict[str, list[int]] = {}
+        for gate, fork in self._flow.forks.items():
+            self._gates.setdefault(fork.choice.label, []).append(gate)
         self._known: dict[object, int] = {}
         self._steps = 0
 
     def total(self) -> int:
-        _, labels = self._space.flow.reached({}, through_open=False)
-        return self._count(frozenset(labels), {}) if holds(self._space, {}) else 0
+        if not holds(self._space, {}):
+            return 0
+        gates, labels = self._flow.reached({}, through_open=False)
+        return self._count(frozenset(labels), _Situation({}, frozenset(gates), frozenset(labels)))
 
-    def _count(self, labels: frozenset[str], arch: Arch) -> int:
-        result = 1
-        for group, reach, touched in self._groups(labels, arch):
-            result *= self._group(group, reach, touched, arch)
-        return result
+    def _count(self, labels: frozenset[str], now: _Situation) -> int:
+        return math.prod(self._of_group(group, now) for group in self._groups(labels, now))
 
-    def _group(self, group: frozenset[str], reach: frozenset[object], touched: frozenset[str], arch: Arch) -> int:
-        if len(group) == 1 and touched == group and not any(touched & labels for labels in self._constraints):
-            return len(self._space.choices[next(iter(group))].domain)
-        relevant = touched.union(*(labels for labels in self._constraints if labels & touched))
-        key = (group, reach, frozenset((label, arch[label]) for label in relevant if label in arch))
+    def _of_group(self, group: _Group, now: _Situation) -> int:
+        spoken = [labels for labels in self._constraints if labels & group.touched]
+        if len(group.labels) == 1 and group.touched == group.labels and not spoken:
+            return len(self._space.choices[next(iter(group.labels))].domain)
+        relevant = group.touched.union(*spoken)
+        key = (group.labels, group.reach, frozenset((label, now.arch[label]) for label in relevant & now.arch.keys()))
         if key not in self._known:
-            self._known[key] = self._enumerate(group, arch)
+            self._known[key] = self._enumerate(group.labels, now)
         return self._known[key]
 
-    def _enumerate(self, group: frozenset[str], arch: Arch) -> int:
-        _, before = self._space.flow.reached(arch, through_open=False)
-        label = max(sorted(group), key=lambda item: len(self._reach(item, arch)[1]))
+    def _enumerate(self, labels: frozenset[str], now: _Situation) -> int:
+        label = max(sorted(labels), key=lambda item: len(self._group(item, now).touched) if len(labels) > 1 else 0)
         total = 0
         for option in self._space.choices[label].domain:
             self._steps += 1
@@ -140,46 +168,43 @@ class _Counter:
                     f"the choices of {self._space.name} are too entangled to be counted in {LIMIT} steps; "
                     "size(estimate=True) gives an estimate with its standard error"
                 )
-            decided = {**arch, label: option}
-            if holds(self._space, decided, label):
-                _, after = self._space.flow.reached(decided, through_open=False)
-                new = frozenset(item for item in after if item not in before)
-                total += self._count((group - {label}) | new, decided)
+            arch = {**now.arch, label: option}
+            if holds(self._space, arch, label):
+                gates, new = self._opened(label, now, arch, through_open=False)
+                later = _Situation(arch, now.gates.union(gates), now.labels.union(new))
+                total += self._count((labels - {label}) | (later.labels - now.labels), later)
         return total
 
-    def _reach(self, label: str, arch: Arch) -> tuple[set[object], set[str]]:
-        """A label's live choices, and the choices and labels that deciding it may bring to life."""
-        flow = self._space.flow
-        live_gates, live_labels = flow.reached(arch, through_open=False)
-        own = [gate for gate in live_gates if flow.forks[gate].choice.label == label]
-        start = [arm for gate in own for arm in flow.forks[gate].taken(arch)]
-        gates, labels = flow.walk(start, arch, through_open=True)
-        new_gates = [gate for gate in gates if gate not in live_gates]
-        touched = {item for item in labels if item not in live_labels}
-        touched |= {flow.forks[gate].choice.label for gate in new_gates}
-        # Two choices of one label may open the same together and yet differ arm by arm.
-        return {*own, *new_gates, *touched}, touched | {label}
+    def _opened(
+        self, label: str, now: _Situation, arch: Arch, through_open: bool
+    ) -> tuple[dict[int, None], dict[str, None]]:
+        """The choices and labels that come to life with a label; what lives already lives whatever it decides."""
+        forks = self._flow.forks
+        start = [way for gate in self._gates.get(label, ()) if gate in now.gates for way in forks[gate].taken(arch)]
+        return self._flow.walk(start, arch, through_open, now.gates)
 
-    def _groups(
-        self, labels: frozenset[str], arch: Arch
-    ) -> list[tuple[frozenset[str], frozenset[object], frozenset[str]]]:
-        """The open labels in independent groups, each with what its decisions can bring to life (`_reach`)."""
-        groups: list[tuple[set[str], set[object], set[str]]] = []
+    def _group(self, label: str, now: _Situation) -> _Group:
+        """A label by itself, with what deciding it may bring to life."""
+        gates, labels = self._opened(label, now, now.arch, through_open=True)
+        touched = (frozenset(labels) - now.labels).union(self._flow.forks[gate].choice.label for gate in gates)
+        # Two choices of one label may open the same together and yet differ arm by arm.
+        own = frozenset(self._gates.get(label, ())) & now.gates
+        return _Group(frozenset({label}), own.union(gates, touched), touched | {label})
+
+    def _groups(self, labels: frozenset[str], now: _Situation) -> list[_Group]:
+        """The open labels in independent groups."""
+        groups: list[_Group] = []
         for label in sorted(labels):
-            reach, touched = self._reach(label, arch)
-            merged: tuple[set[str], set[object], set[str]] = ({label}, reach, touched)
-            apart = []
+            merged, apart = self._group(label, now), []
             for group in groups:
                 if self._entangled(group, merged):
-                    merged = (merged[0] | group[0], merged[1] | group[1], merged[2] | group[2])
+                    merged = merged.joined(group)
                 else:
                     apart.append(group)
             groups = [*apart, merged]
-        return [(frozenset(group), frozenset(reach), frozenset(touched)) for group, reach, touched in groups]
+        return groups
 
-    def _entangled(
-        self, first: tuple[set[str], set[object], set[str]], second: tuple[set[str], set[object], set[str]]
-    ) -> bool:
-        if first[1] & second[1] or first[2] & second[2]:
+    def _entangled(self, first: _Group, second: _Group) -> bool:
+        if first.reach & second.reach or first.touched & second.touched:
             return True
-        return any(labels & first[2] and labels & second[2] for labels in self._constraints)
+        return any(labels & first.touched and labels & second.touched for labels in self._constraints)

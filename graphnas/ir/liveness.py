@@ -7,7 +7,7 @@ hold up the effects directly in them, and in calls in them that are unread.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,16 +27,17 @@ class Closure(NamedTuple):
 
 
 class Fork(NamedTuple):
-    """A choice over closures: what each single option reaches, and what the node itself does."""
+    """A choice over closures: what each single option reaches, what the node itself does, and all of them at once."""
 
     choice: Choice
     ways: dict[Option, Closure]
     own: Closure
+    all: tuple[Closure, ...]
 
     def taken(self, arch: Arch) -> tuple[Closure, ...]:
         """What is reached: through the chosen arms if the choice is decided, else through all and by itself."""
         if self.choice.label not in arch:
-            return (*self.ways.values(), self.own)
+            return self.all
         value = arch[self.choice.label]
         if self.choice.take == 1:
             return (self.ways[value],)
@@ -165,7 +166,8 @@ class Flow:
         for step, gate in self.gates.items():
             arms = (self._closure(arm, labels) for arm, labels in zip(gate.arms, gate.labels, strict=True))
             ways = dict(zip(gate.choice.options, arms, strict=True))
-            found[step] = Fork(gate.choice, ways, self._closure(gate.held, ()))
+            own = self._closure(gate.held, ())
+            found[step] = Fork(gate.choice, ways, own, tuple(dict.fromkeys((*ways.values(), own))))
         return found
 
     def _closure(self, steps: Iterable[int], labels: tuple[str, ...]) -> Closure:
@@ -193,8 +195,10 @@ class Flow:
         """
         return self.walk([self.root], arch, through_open)
 
-    def walk(self, start: list[Closure], arch: Arch, through_open: bool) -> tuple[dict[int, None], dict[str, None]]:
-        """As `reached`, from given closures on."""
+    def walk(
+        self, start: list[Closure], arch: Arch, through_open: bool, known: Collection[int] = ()
+    ) -> tuple[dict[int, None], dict[str, None]]:
+        """As `reached`, from given closures on, up to choices that are `known`."""
         forks = self.forks
         gates: dict[int, None] = {}
         labels: dict[str, None] = {}
@@ -204,7 +208,7 @@ class Flow:
             for label in closure.labels:
                 labels[label] = None
             for gate in closure.gates:
-                if gate in gates:
+                if gate in gates or gate in known:
                     continue
                 gates[gate] = None
                 fork = forks[gate]

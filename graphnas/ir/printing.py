@@ -247,6 +247,12 @@ def expression(tree: Arg) -> str:
             return argument(tree)
 
 
+def brief(tree: Arg) -> str:
+    """An expression in a message: of a long one, such as a cost, the beginning and the end."""
+    text = expression(tree)
+    return text if len(text) <= 200 else f"{text[:100]} ... {text[-60:]}"
+
+
 def _inner(tree: Arg) -> str:
     plain = argument(tree)
     return f"({plain})" if isinstance(tree, Apply) and " " in plain else plain

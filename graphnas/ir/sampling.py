@@ -55,7 +55,7 @@ def complete(space: Graph, arch: Arch, rng: random.Random) -> dict[str, Option]:
     given = canonical(space, arch)
     for found in _search(space, given, shuffled, _Budget(space)):
         return found
-    listed = ", ".join(map(printing.expression, space.constraints))
+    listed = ", ".join(map(printing.brief, space.constraints))
     fixed = f" with {given}" if given else ""
     spoken = dict.fromkeys(choice for constraint in space.constraints for choice in choices_in(constraint))
     places = list(dict.fromkeys(place(space, choice) for choice in spoken))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from graphnas.errors import ArchError, ConstraintError, GraphError, nearest
 from graphnas.ir import printing
 from graphnas.ir.arithmetic import at_node
-from graphnas.ir.choice import Arch, Choice, Expr, Option, choices_in
+from graphnas.ir.choice import Apply, Arch, Choice, Expr, Option, choices_in, evaluate
 from graphnas.ir.closing import close, close_node, follow, substitute
 from graphnas.ir.counting import verdict
 from graphnas.ir.frozen import FrozenDict, remembered
@@ -252,8 +252,18 @@ def _constraints(graph: Graph, arch: Arch) -> list[Expr]:
         if isinstance(said, Expr):
             kept.append(said)
         elif not said:
-            decided = {choice.label: arch[choice.label] for choice in choices_in(constraint)}
+            decided = {choice.label: arch[choice.label] for choice in choices_in(constraint) if choice.label in arch}
             raise ConstraintError(
-                f"architecture breaks the constraint {printing.expression(constraint)}: it has {decided}"
+                f"architecture breaks the constraint {printing.brief(constraint)}{_sides(constraint, arch)}: "
+                f"it has {decided!s:.1000}"
             )
     return kept
+
+
+def _sides(constraint: Expr, arch: Arch) -> str:
+    """What a comparison compares, where that has to be worked out."""
+    match constraint:
+        case Apply("<" | "<=" | ">" | ">=" as fn, sides) if any(isinstance(side, Apply) for side in sides):
+            first, second = (evaluate(side, arch) for side in sides)
+            return f", {first} {fn} {second}"
+    return ""

@@ -176,7 +176,7 @@ def _check_constraint(constraint: Expr, known: Mapping[str, Choice]) -> None:
     for choice in choices_in(constraint):
         if choice.label not in known:
             raise ConstraintError(
-                f"the space has no label {choice.label!r}\n  at the constraint {printing.expression(constraint)}."
+                f"the space has no label {choice.label!r}\n  at the constraint {printing.brief(constraint)}."
                 f"{nearest(choice.label, known)}"
             )
 
