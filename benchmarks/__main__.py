@@ -11,12 +11,13 @@ from typing import Any
 import torch
 
 from benchmarks import compile as compiling
-from benchmarks import forward, readability, soundness, starts
+from benchmarks import cost, forward, readability, soundness, starts
 from benchmarks.report import page
 
 BENCHMARKS = {
     "readability": readability,
     "compile": compiling,
+    "cost": cost,
     "forward": forward,
     "init": starts,
     "soundness": soundness,

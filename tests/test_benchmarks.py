@@ -10,10 +10,11 @@ import torch
 
 from benchmarks import __main__ as runner
 from benchmarks import compile as compiling
-from benchmarks import forward, readability, soundness, starts
+from benchmarks import cost, forward, readability, soundness, starts
 from benchmarks.measuring import interleaved, ratios, spread
 from benchmarks.networks import HAND_WRITTEN, NETWORKS
 from benchmarks.report import Report, page
+from tests.published.spaces import darts
 
 
 def test_spread_is_median_quartiles_and_an_interval_around_the_median() -> None:
@@ -69,6 +70,8 @@ def test_benchmarks_run_on_little(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     monkeypatch.setattr(compiling, "TRACED", ("vit_small",))
     for name, number in {"ROUNDS": 2, "CHILDREN": 3, "ASKS": 5}.items():
         monkeypatch.setattr(compiling, name, number)
+    monkeypatch.setattr(cost, "SPACES", {"darts": lambda: darts(cells=3, channels=4, size=8)})
+    monkeypatch.setattr(cost, "ROUNDS", 2)
     for name in runner.BENCHMARKS:
         runner.main([name, "--json"])
         found = json.loads(capsys.readouterr().out)
