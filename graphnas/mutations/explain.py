@@ -10,8 +10,9 @@ from graphnas.errors import GraphError
 from graphnas.ir.choice import Choice, Option
 from graphnas.ir.frozen import FrozenDict
 from graphnas.mutations.labels import placeholders
+from graphnas.mutations.selectors import Where
 from graphnas.mutations.sites import Site
-from graphnas.mutations.where import Where, describe, matches, suggestions
+from graphnas.mutations.where import describe, matches, suggestions
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ class Site:
         elastic: whether a shape of its inputs or outputs depends on open choices.
         when: the condition under which all of it runs.
         source: the user's line.
+        node: of a layer or call, the node.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Site:
     elastic: bool = False
     when: Expr | None = None
     source: Source | None = field(default=None, compare=False)
+    node: Node | None = field(default=None, compare=False, repr=False)
 
     @property
     def label(self) -> str:
@@ -184,7 +186,7 @@ def _single(node: Node, facts: _Facts) -> Site:
             raise TypeError(f"{node.where} is no site")
     return Site(
         node.name, word, kind, path, (node.name,), inputs, outputs, facts.shapes_of(inputs), facts.shapes_of(outputs),
-        config, node.scope, facts.varies(inputs + outputs), node.when, node.source,
+        config, node.scope, facts.varies(inputs + outputs), node.when, node.source, node,
     )  # fmt: skip
 
 

@@ -14,8 +14,9 @@ from graphnas.mutations.insertion import Insertion, with_insertions
 from graphnas.mutations.labels import check_decisions, check_label
 from graphnas.mutations.naming import CHOICE, Names
 from graphnas.mutations.overwriting import overwriting
+from graphnas.mutations.selectors import Where
 from graphnas.mutations.sites import Site, not_one_tensor, sites, with_choices
-from graphnas.mutations.where import Where, check_where
+from graphnas.mutations.where import check_where
 
 
 @dataclass(frozen=True)

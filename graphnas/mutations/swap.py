@@ -19,8 +19,9 @@ from graphnas.mutations.insertion import Insertion, pointed, renamed, with_inser
 from graphnas.mutations.labels import check_decisions, check_label
 from graphnas.mutations.naming import CHOICE, Names, suffixed
 from graphnas.mutations.overwriting import overwriting
+from graphnas.mutations.selectors import Where
 from graphnas.mutations.sites import Site, not_one_tensor, sites
-from graphnas.mutations.where import Where, check_where
+from graphnas.mutations.where import check_where
 from graphnas.tracing.recording import recording
 from graphnas.tracing.tracer import trace_alternative
 

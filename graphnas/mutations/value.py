@@ -19,8 +19,9 @@ from graphnas.ir.node import Arg, Entry, Layer, Node, transform
 from graphnas.mutations.arguments import Argument, argument_of, known_arguments, with_argument
 from graphnas.mutations.explain import Explanation, Selection, explanation, select
 from graphnas.mutations.labels import check_decisions, check_label
+from graphnas.mutations.selectors import Where
 from graphnas.mutations.sites import Site, sites
-from graphnas.mutations.where import Where, check_where
+from graphnas.mutations.where import check_where
 
 # How many combinations of options that change shapes are run before a rule is refused.
 COMBINATIONS = 256
