@@ -5,6 +5,7 @@ from __future__ import annotations
 from graphnas.analysis.shapes import shapes
 from graphnas.errors import GraphError
 from graphnas.ir.choice import Choice
+from graphnas.ir.frozen import remembered
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import Choose
 
@@ -20,6 +21,7 @@ def bending_choices(graph: Graph) -> tuple[Choice, ...]:
     return tuple(choices)
 
 
+@remembered
 def elastic(graph: Graph) -> frozenset[str]:
     """The names of the nodes whose shape is not the same under every option of every single decision.
 

@@ -56,9 +56,11 @@ def select(where: Where, candidates: Iterable[Site], unfit: Callable[[Site], str
     for site in candidates:
         if not matches(where, site):
             continue
-        around = covered.get(site.nodes[0])
+        around = next((covered[name] for name in site.nodes if name in covered), None)
+        is_inside = all(name in covered for name in site.nodes)
         covered.update({name: site.name for name in site.nodes if name not in covered})
-        reason = f"it lies inside {around}, which the rule matches as a whole" if around else unfit(site)
+        reason = f"it {'lies inside' if is_inside else 'overlaps'} {around}, which the rule matches as a whole"
+        reason = reason if around else unfit(site)
         if reason:
             passed.append((site, reason))
         else:

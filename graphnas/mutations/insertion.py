@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,11 +16,11 @@ from graphnas.mutations.sites import Site
 
 @dataclass(frozen=True)
 class Insertion:
-    """What a rule puts behind a site that has one result.
+    """What a rule puts behind a site.
 
     Attributes:
         site: keeps its nodes.
-        nodes: to be put behind them; the last one is read in place of the site's result.
+        nodes: to be put behind them; the last ones are read in place of the site's results, in their order.
         parameters: nodes that read parameters, which stand before everything else.
         entries: rows of the module table, by the row that they stand behind.
         formals: names of values inside the module calls that are new.
@@ -31,16 +32,22 @@ class Insertion:
     entries: Mapping[str, Sequence[Entry]] = field(default_factory=FrozenDict)
     formals: Formals = field(default_factory=FrozenDict)
 
+    @property
+    def replaced(self) -> tuple[tuple[Ref, str], ...]:
+        """Each result of the site, and the name of the node that is read in its place."""
+        results = self.site.outputs
+        return tuple((ref, node.name) for ref, node in zip(results, self.nodes[-len(results) :], strict=True))
+
 
 def with_insertions(graph: Graph, insertions: Sequence[Insertion]) -> Graph:
     """The graph with every insertion in place.
 
     Args:
         graph: where to insert.
-        insertions: in the order of their sites, no two of which overlap.
+        insertions: in the order of their sites, no two of which overlap; a site comes after those that it reads.
     """
     insertions = _connected(insertions)
-    plain = [insertion for insertion in insertions if _is_plain(insertion.site)]
+    plain = [insertion for insertion in insertions if _is_plain(graph, insertion.site)]
     entries: dict[str, tuple[Entry, ...]] = {}
     formals: dict[tuple[str, int], FrozenDict[Ref, str]] = {}
     for insertion in plain:
@@ -60,8 +67,7 @@ def _connected(insertions: Sequence[Insertion]) -> list[Insertion]:
     """The insertions, of which later ones read the results of earlier ones in place of the sites' own."""
     found: list[Insertion] = []
     for insertion in insertions:
-        for earlier in found:
-            (result,), last = earlier.site.outputs, earlier.nodes[-1].name
+        for result, last in (pair for earlier in found for pair in earlier.replaced):
             insertion = replace(
                 insertion,
                 nodes=tuple(pointed(node, result, last) for node in insertion.nodes),
@@ -71,34 +77,38 @@ def _connected(insertions: Sequence[Insertion]) -> list[Insertion]:
     return found
 
 
-def _is_plain(site: Site) -> bool:
-    """Whether the site's result is the whole value of its last node, which is what `insert` replaces."""
-    (result,) = site.outputs
-    return result == Ref(site.nodes[-1])
+def _is_plain(graph: Graph, site: Site) -> bool:
+    """Whether the site's one result is the whole value of its last node, which is what `insert` replaces."""
+    return site.outputs == (Ref(site.nodes[-1]),) and last_node(graph, site) == site.nodes[-1]
 
 
 def _behind_the_whole(graph: Graph, insertion: Insertion) -> Graph:
-    """The graph with nodes behind a site whose result is a part of a value, or is not computed last."""
-    (result,) = insertion.site.outputs
-    last = insertion.nodes[-1].name
-    graph = insert(graph, {_last_node(graph, insertion.site): (insertion.nodes, None)}, insertion.entries)
-    position = next(i for i, node in enumerate(graph.nodes) if node.name == last)
-    later = tuple(pointed(node, result, last) for node in graph.nodes[position + 1 :])
-    formals = {call: renamed(names, result, last) for call, names in graph.formals.items()}
+    """The graph with nodes behind a site with several results, or with one that is no whole value of its last node."""
+    end = insertion.nodes[-1].name
+    graph = insert(graph, {last_node(graph, insertion.site): (insertion.nodes, None)}, insertion.entries)
+    position = next(i for i, node in enumerate(graph.nodes) if node.name == end) + 1
+    later, output, formals = graph.nodes[position:], graph.output, graph.formals
+    for result, last in insertion.replaced:
+        later = tuple(pointed(node, result, last) for node in later)
+        output = transform(output, functools.partial(_follow, result=result, last=last))
+        formals = FrozenDict({call: renamed(names, result, last) for call, names in formals.items()})
     return replace(
         graph,
-        nodes=(*graph.nodes[: position + 1], *later),
-        output=transform(graph.output, lambda leaf: _follow(leaf, result, last)),
+        nodes=(*graph.nodes[:position], *later),
+        output=output,
         formals=FrozenDict({**formals, **insertion.formals}),
     )
 
 
-def _last_node(graph: Graph, site: Site) -> str:
-    """The last node inside the module call; insertions at inner sites may have followed the site's own last one."""
-    if site.kind != "block":
-        return site.nodes[-1]
+def last_node(graph: Graph, site: Site) -> str:
+    """The node that a site's choice can stand behind: the last one of the module call that the site ends in, if any.
+
+    Insertions at inner sites may have followed the site's own last one.
+    """
+    around = graph.node(site.nodes[-1]).scope[: len(site.scope) + 1]
     depth = len(site.scope)
-    around = graph.node(site.nodes[0]).scope[: depth + 1]
+    if len(around) == depth:
+        return site.nodes[-1]
     return next(node.name for node in reversed(graph.nodes) if node.scope[: depth + 1] == around)
 
 
@@ -107,9 +117,7 @@ def pointed(node: Node, result: Ref, last: str) -> Node:
     if result.name not in node.after and all(ref.name != result.name for ref in node.refs):
         return node
 
-    def leaf(item: Any) -> Any:
-        return _follow(item, result, last)
-
+    leaf = functools.partial(_follow, result=result, last=last)
     op = node.op
     if isinstance(op, Choose):
         op = replace(op, choice=transform(op.choice, leaf))

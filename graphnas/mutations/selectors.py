@@ -167,7 +167,8 @@ def kind(of: type | Callable[..., Any], **config: Any) -> Selector:
 def region(first: Where, last: Where) -> Selector:
     """The nodes from one site through another, taken as one site: `gn.region("layer1.*.conv1", "layer1.*.relu")`.
 
-    As many sites must match `first` as match `last`; they are paired in order, and what lies between is one region.
+    Each region goes from a site that matches `first` to the next one that matches `last`. What lies between becomes
+    another thing as a whole: its modules must be whole, and nothing else may use what it computes but its result.
 
     Args:
         first: where regions begin, as in `where`.

@@ -20,13 +20,14 @@ from graphnas.mutations.naming import CHOICE, is_beside
 
 @dataclass(frozen=True)
 class Site:
-    """A node, or the contiguous nodes of one module call, with what goes in and what comes out.
+    """A node, the contiguous nodes of one module call, or others taken together, with what goes in and comes out.
 
     Attributes:
         name: the node's name; of a module call the path, with `@k` at the k-th further call.
-        kind: "layer", "call" (of a function or method) or "block" (a module call).
-        type: dotted class of a layer, dotted function, class name of the user's module.
-        path: where the layer or module is registered; of a function call the innermost module around it.
+        kind: "layer", "call" (of a function or method), "block" (a module call), "region" or "pattern" (nodes that a
+            rule takes together).
+        type: dotted class of a layer, dotted function, class name of the user's module, or what was looked for.
+        path: where the layer or module is registered; of anything else the innermost module around it.
         nodes: names of the nodes that it consists of, in order.
         inputs: the distinct tensors that it reads, parameters aside, in the order of the call.
         outputs: what is read of it by others.
@@ -37,6 +38,7 @@ class Site:
         when: the condition under which all of it runs.
         source: the user's line.
         node: of a layer or call, the node.
+        unfit: why no rule can take it; empty where nothing is known against it.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Site:
     when: Expr | None = None
     source: Source | None = field(default=None, compare=False)
     node: Node | None = field(default=None, compare=False, repr=False)
+    unfit: str = ""
 
     @property
     def label(self) -> str:
@@ -86,6 +89,8 @@ class Site:
 
 def not_one_tensor(site: Site) -> str:
     """Why the result of a site is not one tensor of a known, fixed shape; empty where it is."""
+    if site.unfit:
+        return site.unfit
     match site.outputs:
         case ():
             return "nobody reads its result"
@@ -108,7 +113,7 @@ def sites(graph: Graph) -> tuple[Site, ...]:
     Raises:
         GraphError: the graph does not run (`analysis.shapes`).
     """
-    facts = _Facts(graph, shapes(graph), elastic(graph))
+    facts = facts_of(graph)
     blocks = _blocks(graph)
     started: set[Frame] = set()
     result: list[Site] = []
@@ -151,18 +156,34 @@ def _through(graph: Graph, site: Site, last: Node) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class _Facts:
-    """What is known of a graph's values."""
+class Facts:
+    """What is known of a graph's values, by which sites are described."""
 
     graph: Graph
     found: Mapping[str, Result]
     varying: frozenset[str]
 
     def shapes_of(self, refs: tuple[Ref, ...]) -> tuple[Result, ...]:
+        """What each reference has."""
         return tuple(shape_of(self.found, ref) for ref in refs)
 
     def varies(self, refs: tuple[Ref, ...]) -> bool:
+        """Whether any of their shapes depends on open choices."""
         return any(ref.name in self.varying for ref in refs)
+
+
+def facts_of(graph: Graph) -> Facts:
+    """What is known of a graph's values.
+
+    Raises:
+        GraphError: the graph does not run (`analysis.shapes`).
+    """
+    return Facts(graph, shapes(graph), elastic(graph))
+
+
+def call_name(frame: Frame) -> str:
+    """What a module call is called: the path, with `@k` at the k-th further call."""
+    return f"{frame.path}@{frame.call}" if frame.call else frame.path
 
 
 def _blocks(graph: Graph) -> dict[Frame, list[Node]]:
@@ -173,10 +194,10 @@ def _blocks(graph: Graph) -> dict[Frame, list[Node]]:
     return found
 
 
-def _single(node: Node, facts: _Facts) -> Site:
+def _single(node: Node, facts: Facts) -> Site:
     graph = facts.graph
-    inputs = _given(graph, [node])
-    outputs = _read_outside(graph, [node])
+    inputs = given(graph, [node])
+    outputs = read_outside(graph, [node])
     match node.op:
         case Layer(path=path, type=kind, config=config):
             word, config = "layer", transform(config, at_default)
@@ -190,21 +211,20 @@ def _single(node: Node, facts: _Facts) -> Site:
     )  # fmt: skip
 
 
-def _block(frame: Frame, scope: tuple[Frame, ...], nodes: list[Node], facts: _Facts) -> Site:
+def _block(frame: Frame, scope: tuple[Frame, ...], nodes: list[Node], facts: Facts) -> Site:
     graph = facts.graph
     formals = list(graph.formals.get((frame.path, frame.call), ()))
-    inputs = tuple(sorted(_given(graph, nodes), key=lambda ref: formals.index(ref) if ref in formals else len(formals)))
-    outputs = _read_outside(graph, nodes)
-    name = f"{frame.path}@{frame.call}" if frame.call else frame.path
+    inputs = tuple(sorted(given(graph, nodes), key=lambda ref: formals.index(ref) if ref in formals else len(formals)))
+    outputs = read_outside(graph, nodes)
     config = graph.entries[frame.path].config if frame.path in graph.entries else FrozenDict[str, Arg]()
     return Site(
-        name, "block", frame.type, frame.path, tuple(node.name for node in nodes), inputs, outputs,
+        call_name(frame), "block", frame.type, frame.path, tuple(node.name for node in nodes), inputs, outputs,
         facts.shapes_of(inputs), facts.shapes_of(outputs), config, scope, facts.varies(inputs + outputs),
-        _common(nodes), nodes[0].source,
+        common_condition(nodes), nodes[0].source,
     )  # fmt: skip
 
 
-def _given(graph: Graph, nodes: list[Node]) -> tuple[Ref, ...]:
+def given(graph: Graph, nodes: list[Node]) -> tuple[Ref, ...]:
     """What the nodes read from outside: tensors that they compute with, neither parameters nor mere sizes."""
     inside = {node.name for node in nodes}
     refs = (ref for node in nodes for ref in refs_in((node.args, node.kwargs), sizes=False))
@@ -216,7 +236,8 @@ def _parameter(graph: Graph, ref: Ref) -> bool:
     return node is not None and isinstance(node.op, Param)
 
 
-def _read_outside(graph: Graph, nodes: list[Node]) -> tuple[Ref, ...]:
+def read_outside(graph: Graph, nodes: list[Node]) -> tuple[Ref, ...]:
+    """What other nodes, and the output, read of the nodes; mere sizes aside."""
     inside = {node.name for node in nodes}
     readers = dict.fromkeys(reader for node in nodes for reader in graph.readers.get(node.name, ()))
     outside = [graph.by_name[name] for name in readers if name not in inside]
@@ -224,7 +245,7 @@ def _read_outside(graph: Graph, nodes: list[Node]) -> tuple[Ref, ...]:
     return tuple(dict.fromkeys(ref for ref in refs if ref.name in inside))
 
 
-def _common(nodes: list[Node]) -> Expr | None:
+def common_condition(nodes: list[Node]) -> Expr | None:
     """The condition under which all of the nodes run."""
     shared = [part for part in _parts(nodes[0].when) if all(part in _parts(node.when) for node in nodes)]
     return functools.reduce(conjunction, shared, None)

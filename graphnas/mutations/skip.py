@@ -14,8 +14,9 @@ from graphnas.mutations.insertion import Insertion, with_insertions
 from graphnas.mutations.labels import check_decisions, check_label
 from graphnas.mutations.naming import CHOICE, Names
 from graphnas.mutations.overwriting import overwriting
+from graphnas.mutations.regions import candidates
 from graphnas.mutations.selectors import Where
-from graphnas.mutations.sites import Site, not_one_tensor, sites, with_choices
+from graphnas.mutations.sites import Site, not_one_tensor, with_choices
 from graphnas.mutations.where import check_where
 
 
@@ -54,8 +55,8 @@ class Skip:
 
     def _selection(self, graph: Graph) -> Selection:
         awaited = awaited_in(graph)
-        candidates = (with_choices(graph, site) for site in sites(graph))
-        return select(self.where, candidates, lambda site: _unfit(graph, site, awaited))
+        found = (with_choices(graph, site) for site in candidates(graph, self.where))
+        return select(self.where, found, lambda site: _unfit(graph, site, awaited))
 
     def _choice(self, site: Site) -> Choice:
         return Choice(self.label.format(node=site.label), (False, True))

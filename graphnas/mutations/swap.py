@@ -19,8 +19,9 @@ from graphnas.mutations.insertion import Insertion, pointed, renamed, with_inser
 from graphnas.mutations.labels import check_decisions, check_label
 from graphnas.mutations.naming import CHOICE, Names, suffixed
 from graphnas.mutations.overwriting import overwriting
+from graphnas.mutations.regions import candidates
 from graphnas.mutations.selectors import Where
-from graphnas.mutations.sites import Site, not_one_tensor, sites
+from graphnas.mutations.sites import Site, not_one_tensor
 from graphnas.mutations.where import check_where
 from graphnas.tracing.recording import recording
 from graphnas.tracing.tracer import trace_alternative
@@ -101,7 +102,7 @@ class Swap:
         return explanation(self, self._selection(graph), self.label, self._choice)
 
     def _selection(self, graph: Graph) -> Selection:
-        return select(self.where, sites(graph), self._unfit)
+        return select(self.where, candidates(graph, self.where), self._unfit)
 
     def _unfit(self, site: Site) -> str:
         if reason := _not_swappable(site):

@@ -19,8 +19,9 @@ from graphnas.ir.node import Arg, Entry, Layer, Node, transform
 from graphnas.mutations.arguments import Argument, argument_of, known_arguments, with_argument
 from graphnas.mutations.explain import Explanation, Selection, explanation, select
 from graphnas.mutations.labels import check_decisions, check_label
+from graphnas.mutations.regions import candidates
 from graphnas.mutations.selectors import Where
-from graphnas.mutations.sites import Site, sites
+from graphnas.mutations.sites import Site
 from graphnas.mutations.where import check_where
 
 # How many combinations of options that change shapes are run before a rule is refused.
@@ -82,11 +83,13 @@ class Value:
         return explanation(self, self._selection(graph), self.label, functools.partial(self._choice, graph))
 
     def _selection(self, graph: Graph) -> Selection:
-        candidates = (site for site in sites(graph) if site.kind != "block")
-        return select(self.where, candidates, lambda site: self._unfit(graph, site))
+        found = (site for site in candidates(graph, self.where) if site.kind != "block")
+        return select(self.where, found, lambda site: self._unfit(graph, site))
 
     def _unfit(self, graph: Graph, site: Site) -> str:
-        node = graph.node(site.nodes[0])
+        if site.node is None:
+            return f"a {site.kind} has no arguments; name what stands in it"
+        node = site.node
         for key in (self.argument, *self.also):
             found = argument_of(node, key)
             if found is None:

@@ -129,7 +129,7 @@ def suggestions(what: Where, candidates: Iterable[Site]) -> str:
     """A sentence with the names nearest to what was looked for; else with some that there are."""
     candidates = tuple(candidates)
     match where(what):
-        case And(first, second) | Or(first, second):
+        case And(first, second) | Or(first, second) | Region(first, second):
             empty = (part for part in (first, second) if not any(matches(part, site) for site in candidates))
             part = next(empty, None)
             if part is None:

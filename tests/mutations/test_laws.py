@@ -18,6 +18,7 @@ from graphnas.ir.specialize import canonical, specialize
 from graphnas.ir.storing import from_json, to_json
 from graphnas.ir.verify import verify
 from graphnas.mutations.mutate import Rule
+from graphnas.mutations.selectors import Selector, region
 from graphnas.mutations.sites import Site, sites
 from graphnas.mutations.skip import Skip
 from graphnas.mutations.swap import Swap
@@ -27,6 +28,8 @@ from tests.laws.survival import is_choice, surviving_entries, survivors
 from tests.mutations.library import ALTERNATIVES
 
 seeds = st.integers(0, 2**32 - 1)
+# What a rule says where it takes nothing.
+NOTHING = ("matches nothing", "passes over every site", "name an end behind every beginning")
 
 
 class Other(nn.Module):
@@ -88,7 +91,27 @@ def value(graph: Graph, seed: int) -> Rule:
     ]
 
 
-RULES = pytest.mark.parametrize("make", [swap, fitted, skip, value], ids=["Swap", "library", "Skip", "Value"])
+def some_region(graph: Graph, seed: int) -> Selector:
+    """What stands from one of a few sites through another."""
+    chosen = some_sites(graph, seed, ("layer", "call"))
+    assume(chosen)
+    rng = random.Random(seed)
+    first, last = (rng.choice(sorted(chosen)) for _ in range(2))
+    return region(lambda site: site.name == first, lambda site: site.name == last)
+
+
+def swapped_region(graph: Graph, seed: int) -> Rule:
+    return Swap(some_region(graph, seed), {"other": Other.of, "second": Other.of}, "swapped" if seed % 2 else "{node}")
+
+
+def skipped_region(graph: Graph, seed: int) -> Rule:
+    return Skip(some_region(graph, seed))
+
+
+MAKERS = {
+    "Swap": swap, "library": fitted, "Skip": skip, "Value": value, "Swap of a region": swapped_region, "Skip of a region": skipped_region,
+}  # fmt: skip
+RULES = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 
 
 def applied(rule: Rule, graph: Graph) -> Graph:
@@ -96,7 +119,7 @@ def applied(rule: Rule, graph: Graph) -> Graph:
     try:
         wider = rule(graph)
     except GraphError as error:
-        if "matches nothing" in str(error) or "passes over every site" in str(error):
+        if any(text in str(error) for text in NOTHING):
             assume(False)
         raise
     try:
