@@ -5,21 +5,44 @@ from __future__ import annotations
 import contextlib
 import functools
 import random
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from graphnas.analysis.names import resolve
-from graphnas.analysis.shapes import Shape
+from graphnas.analysis.shapes import Shape, Unknown
 from graphnas.errors import GraphError
+from graphnas.ir.frozen import FrozenDict
 from graphnas.mutations.fitting import Fitting
 from graphnas.mutations.sites import Site
 
 # A class that is built without arguments, or with those of a `functools.partial`; a function of the site; or a module
 # that serves as a template.
 Alternative: TypeAlias = "type[nn.Module] | nn.Module | Callable[[Site], nn.Module]"
+
+ORIGINAL = "original"  # the option that is the site itself
+
+
+def checked(alternatives: Mapping[str, Alternative]) -> FrozenDict[str, Alternative]:
+    """The alternatives of a rule, option → alternative.
+
+    Raises:
+        TypeError: they are none.
+        ValueError: an option is no word, or that of the site itself.
+    """
+    if not isinstance(alternatives, Mapping) or not alternatives:
+        raise TypeError(
+            f"alternatives are a mapping, option → alternative, and not empty, but are {alternatives!r:.100}"
+        )
+    for option, alternative in alternatives.items():
+        if not isinstance(option, str) or not re.fullmatch(r"\w+", option) or option == ORIGINAL:
+            raise ValueError(f"an option is a word of letters, digits and _ other than 'original', but is {option!r}")
+        if not callable(alternative):
+            raise TypeError(f"alternative {option!r} must be a module, a class or a function, but is {alternative!r}")
+    return FrozenDict(alternatives)
 
 
 @contextlib.contextmanager
@@ -33,15 +56,15 @@ def untouched_randomness() -> Iterator[None]:
         random.setstate(state)
 
 
-def unfit(alternative: Alternative, site: Site) -> str:
-    """Why an alternative that fits itself to its site cannot stand at one; empty where it can, and of all others."""
-    if not isinstance(alternative, Fitting):
-        return ""
-    try:
-        with untouched_randomness():
-            alternative(site)
-    except GraphError as reason:
-        return str(reason)
+def misfit(alternatives: Mapping[str, Alternative], site: Site) -> str:
+    """Which of the alternatives that fit themselves to a site cannot stand at this one, and why; empty where all can."""
+    for option, alternative in alternatives.items():
+        if isinstance(alternative, Fitting):
+            try:
+                with untouched_randomness():
+                    alternative(site)
+            except GraphError as reason:
+                return f"alternative {option!r} does not fit: {reason}"
     return ""
 
 
@@ -75,6 +98,18 @@ def _class(alternative: object) -> type | None:
     while isinstance(alternative, functools.partial):
         alternative = alternative.func
     return alternative if isinstance(alternative, type) else None
+
+
+def no_examples(site: Site) -> str:
+    """Why there are no tensors like those that a site reads; empty where there are."""
+    if not site.inputs:
+        return "it reads no tensor but parameters"
+    for found in site.input_shapes:
+        if isinstance(found, Unknown):
+            return f"the shape of an input depends on the data: {found.reason}"
+        if not isinstance(found, Shape):
+            return "an input is not one tensor"
+    return ""
 
 
 def examples(site: Site) -> tuple[Tensor, ...]:

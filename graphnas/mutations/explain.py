@@ -19,7 +19,7 @@ from graphnas.mutations.where import describe, matches, suggestions
 class Selection:
     """The sites that a rule takes, and those that it matches but passes over, with the reason."""
 
-    where: Where
+    looked_for: str  # in words
     matched: tuple[Site, ...]
     passed: tuple[tuple[Site, str], ...]
     hint: str  # where nothing matches, the names nearest to what was looked for
@@ -32,11 +32,10 @@ class Selection:
         """
         if self.matched:
             return self.matched
-        wanted = describe(self.where)
         if not self.passed:
-            raise GraphError(f"the rule matches nothing: it looked for {wanted}.{self.hint}")
+            raise GraphError(f"the rule matches nothing: it looked for {self.looked_for}.{self.hint}")
         reasons = "".join(f"\n  {site.where}: {reason}" for site, reason in self.passed)
-        raise GraphError(f"the rule passes over every site that it matches; it looked for {wanted}.{reasons}")
+        raise GraphError(f"the rule passes over every site that it matches; it looked for {self.looked_for}.{reasons}")
 
 
 def select(where: Where, candidates: Iterable[Site], unfit: Callable[[Site], str]) -> Selection:
@@ -66,7 +65,7 @@ def select(where: Where, candidates: Iterable[Site], unfit: Callable[[Site], str
         else:
             matched.append(site)
     hint = "" if matched or passed else suggestions(where, candidates)
-    return Selection(where, tuple(matched), tuple(passed), hint)
+    return Selection(describe(where), tuple(matched), tuple(passed), hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +128,7 @@ def explanation(rule: object, selection: Selection, label: str, choose: Callable
     if len(rows) > 1 and not placeholders(label):
         notes.append(f"label {label!r} has no placeholder: its {len(rows)} sites share one decision")
     return Explanation(
-        type(rule).__name__, describe(selection.where), selection.matched, selection.passed, labels,
+        type(rule).__name__, selection.looked_for, selection.matched, selection.passed, labels,
         FrozenDict(rows), tuple(notes),
     )  # fmt: skip
 

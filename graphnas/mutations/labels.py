@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from graphnas.errors import GraphError
 from graphnas.ir.choice import Choice
 from graphnas.ir.graph import Graph
-from graphnas.mutations.sites import Site, stands_for, with_choices
+from graphnas.mutations.sites import Site, stands_for
 
 
 def placeholders(label: str) -> tuple[str, ...]:
@@ -53,8 +53,7 @@ def check_decisions(graph: Graph, taken: Iterable[Site], choose: Callable[[Site]
                 f"{choice.options!r}; give the rule another label, put {{node}} into it, or take by where only sites "
                 "of one own value"
             )
-        nodes = map(graph.node, with_choices(graph, site).nodes)
-        if any(choice in node.choices and stands_for(node, site) for node in nodes):
+        if any(choice in node.choices and stands_for(node, site) for node in graph.nodes):
             raise GraphError(
                 f"label {choice.label!r} decides at {site.where} already, with the same options; apply the rule once, "
                 "or give it another label"

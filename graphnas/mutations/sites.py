@@ -89,22 +89,24 @@ class Site:
 
 def not_one_tensor(site: Site) -> str:
     """Why the result of a site is not one tensor of a known, fixed shape; empty where it is."""
-    if site.unfit:
-        return site.unfit
-    match site.outputs:
-        case ():
-            return "nobody reads its result"
-        case (_,) if isinstance(site.output_shapes[0], Unknown):
-            return f"the shape of its result depends on the data: {site.output_shapes[0].reason}"
-        case (_,) if not isinstance(site.output_shapes[0], Shape):
+    if site.unfit or not site.outputs:
+        return site.unfit or "nobody reads its result"
+    if len(site.outputs) > 1:
+        names = ", ".join(ref.name for ref in site.outputs)
+        return f"{len(site.outputs)} of its values are read by others ({names}), not one"
+    return not_tensors(site)
+
+
+def not_tensors(site: Site) -> str:
+    """Why the results of a site are not all tensors of a known, fixed shape; empty where they are."""
+    for found in site.output_shapes:
+        if isinstance(found, Unknown):
+            return f"the shape of its result depends on the data: {found.reason}"
+        if not isinstance(found, Shape):
             return "its result is not one tensor"
-        case (_,) if site.elastic:
-            return "its shape depends on choices that are open already; apply this rule before the one that made them"
-        case (_,):
-            return ""
-    return (
-        f"{len(site.outputs)} of its values are read by others ({', '.join(ref.name for ref in site.outputs)}), not one"
-    )
+    if site.elastic:
+        return "its shape depends on choices that are open already; apply this rule before the one that made them"
+    return ""
 
 
 def sites(graph: Graph) -> tuple[Site, ...]:
