@@ -25,6 +25,7 @@ _NAMES = {
     "recording": "tracing.recording",
     "choice": "nn.choice",
     "Skip": "mutations.skip", "Swap": "mutations.swap", "Value": "mutations.value", "mutate": "mutations.mutate",
+    "Pattern": "mutations.pattern", "op": "mutations.operators",
     "kind": "mutations.selectors", "region": "mutations.selectors", "where": "mutations.selectors",
     "build": "codegen.build", "emit": "codegen.emit", "export": "codegen.export", "report": "codegen.report",
     "Random": "strategies.random", "RegularizedEvolution": "strategies.evolution", "Strategy": "strategies.strategy",

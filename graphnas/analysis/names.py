@@ -11,7 +11,7 @@ import torch  # its names are looked up among the imported modules
 from graphnas.errors import GraphError
 
 # What a graph writes as methods of torch.Tensor, by the function of `operator` that Python users know.
-_REFLECTED = frozenset(
+REFLECTED = frozenset(
     ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift")
 )
 
@@ -59,4 +59,4 @@ def means(target: str, function: Any) -> bool:
 
 def _methods(name: str) -> tuple[str, ...]:
     methods = (f"torch.Tensor.__{name}__",)
-    return (*methods, f"torch.Tensor.__r{name}__") if name in _REFLECTED else methods
+    return (*methods, f"torch.Tensor.__r{name}__") if name in REFLECTED else methods

@@ -58,13 +58,15 @@ def _regions(facts: Facts, region: Region, found: tuple[Site, ...], place: dict[
             )
         end = place[with_choices(facts.graph, last).nodes[-1]]
         nodes = [node for node in facts.graph.nodes[begin : end + 1] if not isinstance(node.op, Param)]
-        yield _region(facts, region, (first, last), nodes)
+        made = compound(facts, "region", repr(region), (first, last), nodes)
+        inside = set(made.nodes)
+        parts = tuple(site for site in found if site.node is not None and site.name in inside)
+        yield replace(made, parts=parts, unfit=_unfit(facts.graph, made, nodes))
 
 
-def _region(facts: Facts, region: Region, ends: tuple[Site, Site], nodes: list[Node]) -> Site:
-    graph = facts.graph
-    made = compound(facts, "region", repr(region), ends, nodes)
-    return replace(made, unfit=_cut(graph, made, nodes) or _lasting(graph, nodes) or leak(graph, nodes, made.outputs))
+def _unfit(graph: Graph, site: Site, nodes: list[Node]) -> str:
+    """Why a region cannot be replaced; empty where it can."""
+    return _cut(graph, site, nodes) or _lasting(graph, nodes) or leak(graph, nodes, site.outputs)
 
 
 def _cut(graph: Graph, site: Site, nodes: list[Node]) -> str:

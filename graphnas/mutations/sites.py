@@ -38,6 +38,7 @@ class Site:
         when: the condition under which all of it runs.
         source: the user's line.
         node: of a layer or call, the node.
+        parts: of a region or pattern, the layers and calls in it, in the order in which they are applied.
         unfit: why no rule can take it; empty where nothing is known against it.
     """
 
@@ -56,6 +57,7 @@ class Site:
     when: Expr | None = None
     source: Source | None = field(default=None, compare=False)
     node: Node | None = field(default=None, compare=False, repr=False)
+    parts: tuple[Site, ...] = field(default=(), compare=False, repr=False)
     unfit: str = ""
 
     @property
