@@ -216,7 +216,13 @@ def _called(pattern: Callable[..., Any]) -> tuple[tuple[Input, ...], Any]:
     """The inputs of a pattern, and what it makes of them."""
     if isinstance(pattern, type) or not callable(pattern):
         raise TypeError(f"a pattern is a function of values, such as lambda x: relu(conv(x)), but is {pattern!r:.100}")
-    inputs = tuple(map(Input, inspect.signature(pattern).parameters))
+    parameters = inspect.signature(pattern).parameters
+    unnamed = [str(p) for p in parameters.values() if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD, p.KEYWORD_ONLY)]
+    if unnamed:
+        raise TypeError(
+            f"a pattern names each value that it is given, as lambda x, y: x + y does, but has {unnamed[0]}"
+        )
+    inputs = tuple(map(Input, parameters))
     try:
         return inputs, pattern(*inputs)
     except Exception as error:
