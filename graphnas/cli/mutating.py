@@ -26,6 +26,8 @@ def mutate(
     as_json: AsJson = False,
 ) -> None:
     """Apply rules to a graph, and say what each matched, what it passed over, and why."""
+    from graphnas.mutations.explain import in_words, json_value, number_of_architectures
+
     space = loading.graph(file, allow)
     explained: list[Any] = []
     for rule in _rules(rules):
@@ -33,10 +35,17 @@ def mutate(
         space = _applied(rule, space)
     if output is not None:
         storing.save(space, output)
+    counted = number_of_architectures(space)
     reports = [item if isinstance(item, dict) else item.as_dict() for item in explained]
-    data = {"rules": reports, "choices": _choices(space), "file": str(output) if output else None}
+    data = {
+        "rules": reports,
+        "choices": _choices(space),
+        "architectures": json_value(counted),
+        "file": str(output) if output else None,
+    }
     text = "\n\n".join(item["rule"] if isinstance(item, dict) else str(item) for item in explained)
-    text += f"\n\nchoices: {len(space.choices)}" + (f"; wrote {output}" if output else "")
+    text += f"\n\nchoices: {len(space.choices)}; architectures: {in_words(counted)}"
+    text += f"; wrote {output}" if output else ""
     answer(data, text, as_json)
 
 
@@ -47,7 +56,7 @@ def _rules(text: str) -> tuple[Any, ...]:
     if wrong or not rules:
         raise GraphError(
             f"{text} is {'no rule' if wrong else 'empty'}: {(wrong or ['no rules'])[0]!r:.100}\n  at the command line. "
-            "A rule is a Swap, Value or Skip, or a function of a graph that gives a graph."
+            "A rule is a Swap, Value, Skip or Pattern, or a function of a graph that gives a graph."
         )
     return rules
 

@@ -74,7 +74,7 @@ class Pattern:
 
     def explain(self, graph: Graph) -> Explanation:
         """The matches that the rule takes, those it passes over and why, and the decisions."""
-        return explanation(self, self._selection(graph), self.label, self._choice)
+        return explanation(self, graph, self._selection(graph), self.label, self._choice)
 
     def _selection(self, graph: Graph) -> Selection:
         found = _sites(graph, self.drawing)

@@ -51,7 +51,7 @@ class Skip:
 
     def explain(self, graph: Graph) -> Explanation:
         """The sites that the rule takes, those it passes over and why, and the decisions."""
-        return explanation(self, self._selection(graph), self.label, self._choice)
+        return explanation(self, graph, self._selection(graph), self.label, self._choice)
 
     def _selection(self, graph: Graph) -> Selection:
         awaited = awaited_in(graph)

@@ -55,7 +55,7 @@ class Swap:
 
     def explain(self, graph: Graph) -> Explanation:
         """The sites that the rule takes, those it passes over and why, and the decisions."""
-        return explanation(self, self._selection(graph), self.label, self._choice)
+        return explanation(self, graph, self._selection(graph), self.label, self._choice)
 
     def _selection(self, graph: Graph) -> Selection:
         return select(self.where, candidates(graph, self.where), self._unfit)

@@ -80,7 +80,7 @@ class Value:
 
     def explain(self, graph: Graph) -> Explanation:
         """The sites that the rule takes, those it passes over and why, and the decisions."""
-        return explanation(self, self._selection(graph), self.label, functools.partial(self._choice, graph))
+        return explanation(self, graph, self._selection(graph), self.label, functools.partial(self._choice, graph))
 
     def _selection(self, graph: Graph) -> Selection:
         found = (site for site in candidates(graph, self.where) if site.kind != "block")

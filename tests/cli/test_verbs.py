@@ -142,7 +142,10 @@ def test_mutate_explains_and_writes(run: Run, folder: Path, space: Path) -> None
     assert answer.data["file"] is None
     assert answer.data["choices"] == {"act": ["original", "silu", "tanh"], "conv2.skip": [False, True]}
     assert [rule["rule"] for rule in answer.data["rules"]] == ["Swap", "Skip"]
-    assert "label conv2.skip" in run("mutate", "model.json", "rules.py:one").out
+    assert answer.data["architectures"] == 6
+    out = run("mutate", "model.json", "rules.py:one").out
+    assert "conv2.skip: False | True" in out
+    assert out.splitlines()[-1] == "choices: 1; architectures: 2"
     graph = storing.load(space)
     assert specialize(graph, default(graph)) == storing.load(folder / "model.json")
 

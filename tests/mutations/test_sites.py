@@ -13,15 +13,16 @@ from torch.nn import functional as F
 
 from graphnas.analysis.shapes import Shape
 from graphnas.errors import GraphError
+from graphnas.ir.counting import Estimate
 from graphnas.ir.node import Ref
-from graphnas.mutations.explain import Explanation
+from graphnas.mutations.explain import in_words
 from graphnas.mutations.mutate import mutate
+from graphnas.mutations.selectors import where
 from graphnas.mutations.sites import Site, sites
 from graphnas.mutations.skip import Skip
 from graphnas.mutations.swap import Swap
 from graphnas.mutations.value import Value
 from graphnas.mutations.where import matches
-from graphnas.tracing.tracer import trace
 from tests.mutations.graphs import network
 
 
@@ -156,15 +157,49 @@ def test_explanation_points_out_a_shared_decision() -> None:
     assert found.notes == ("label 'act' has no placeholder: its 3 sites share one decision",)
 
 
-def test_explanation_reads_as_a_table_and_as_json() -> None:
-    found: Explanation = Skip("layer1.0|stem", "s").explain(
-        trace(nn.Sequential(nn.ReLU(), nn.Linear(6, 2)), torch.ones(2, 6))
-    )
-    assert "takes nothing" in str(found)
-    found = Skip("[sl][at][tye]*m").explain(network())
-    text = str(found)
-    assert text.splitlines()[0].startswith("Skip looked for names like '[sl][at][tye]*m': 0 taken, 1 passed over")
-    assert "no input has its output's shape: it takes (2, 3, 8, 8) and gives (2, 8, 8, 8)" in text
+TABLE = """\
+Skip looked for names like 'stem' or names like 'layer1.0'
+     site      what it is       shapes                        source     decision, or why it is passed over
+  +  layer1.0  Block            (2, 8, 8, 8) -> (2, 8, 8, 8)  net.py:20  layer1.0.skip: False | True
+  -  stem      torch.nn.Conv2d  (2, 3, 8, 8) -> (2, 8, 8, 8)  net.py:10  no input has its output's shape: it takes \
+(2, 3, 8, 8) and gives (2, 8, 8, 8)
+  1 taken, 1 passed over; decisions: 1; architectures: 2"""
+
+
+def test_explanation_reads_as_one_table() -> None:
+    assert str(Skip(where("stem") | "layer1.0").explain(network())) == TABLE
+
+
+def test_explanation_reads_as_json() -> None:
+    found = Swap("relu", {"silu": nn.SiLU}, "act").explain(network())
     data = json.loads(json.dumps(found.as_dict()))
-    assert data["passed"][0]["site"] == "stem"
-    assert data["passed"][0]["source"] == "net.py:10"
+    assert data["matched"] == [
+        {
+            "site": "relu", "kind": "call", "type": "torch.nn.functional.relu", "inputs": ["(2, 8, 8, 8)"],
+            "outputs": ["(2, 8, 8, 8)"], "source": "net.py:30", "label": "act",
+        },
+    ]  # fmt: skip
+    assert (data["decisions"], data["architectures"]) == ({"act": ["original", "silu"]}, 2)
+    data = Skip("stem").explain(network()).as_dict()
+    assert (data["passed"][0]["site"], data["architectures"]) == ("stem", None)
+
+
+def test_explanation_of_a_rule_that_cannot_be_applied_says_so() -> None:
+    found = Swap("stem", {"thin": lambda site: nn.Conv2d(3, 4, 3, padding=1)}).explain(network())
+    assert (len(found.matched), found.architectures) == (1, None)
+    assert "\n  note: applying the rule is an error: alternative 'thin' gives (2, 4, 8, 8)" in str(found)
+    assert "note: the rule takes nothing: applying it is an error. There are" in str(Skip("q*").explain(network()))
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (1, "1"),
+        (123456789, "123,456,789"),
+        (4**50, "1.27e+30"),
+        (2**5000, "1.41e+1505"),
+        (Estimate(1234.5, 67.8, 100), "about 1.23e+03 ± 7e+01"),
+    ],
+)
+def test_number_of_architectures_is_readable(number: Any, text: str) -> None:
+    assert in_words(number) == text
