@@ -195,6 +195,7 @@ def test_no_module_at_all() -> None:
 
 # ---------------------------------------------------------------- rules
 SHARED = nn.BatchNorm2d(4)
+LAYER = gn.op(nn.Module)
 
 
 class Long(nn.Module):
@@ -266,6 +267,26 @@ BAD_RULES: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
     "a shortcut between unequal shapes": (
         lambda: gn.Skip("stem"),
         ("layer stem", "LINE: stem", "it takes (2, 3, 8, 8) and gives (2, 4, 8, 8)"),
+    ),
+    "a combination that selects nothing": (
+        lambda: gn.Skip(gn.where("stem") & gn.kind(nn.Conv2d, kernel_size=7)),
+        ("names like 'stem' and layers and modules of class torch.nn.Conv2d with kernel_size=7", "have kernel_size 3"),
+    ),
+    "a region that does not end": (
+        lambda: gn.Skip(gn.region("head", "stem")),
+        ("region('head', 'stem') begins at block head", "nothing ends it behind that", "name an end"),
+    ),
+    "a region that is read from within": (
+        lambda: gn.Skip(gn.region("stem", "blocks.0.conv")),
+        ("region stem_to_blocks_0_conv", "LINE: stem", "it would cut the call of blocks"),
+    ),
+    "a pattern that matches overlapping sites": (
+        lambda: gn.Pattern(lambda x: LAYER(LAYER(x)), {"none": nn.Identity}),
+        ("sites: pattern blocks.0.conv_to_norm", "pattern blocks.0.norm_to_act", "LINE: block", "by where"),
+    ),
+    "a pattern of what there is not": (
+        lambda: gn.Pattern(lambda x: gn.op(nn.ReLU6)(LAYER(x)), {"none": nn.Identity}),
+        ("matches nothing", "looked for ReLU6(Module(x))", "There is no ReLU6", "Did you mean 'torch.nn.ReLU'"),
     ),
     "a template that has been used": (
         lambda: gn.Swap("blocks.0", {"norm": SHARED, "long": Long}),

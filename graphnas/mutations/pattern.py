@@ -115,7 +115,7 @@ def _unfit(graph: Graph, site: Site) -> str:
     """Why a match that leaks nothing cannot be replaced all the same; empty where it can."""
     names = list(graph.by_name)
     first, end = names.index(site.nodes[0]), names.index(last_node(graph, site))
-    between = graph.nodes[first:end]
+    between = graph.nodes[first : end + 1]
     for ref in site.outputs:
         readers = graph.readers.get(ref.name, ())
         if ref.name not in graph.output_names and set(readers) <= set(site.nodes):

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+import graphnas as gn
 from graphnas.analysis.names import resolve
 from graphnas.codegen.build import build
 from graphnas.ir.choice import Arch
@@ -96,7 +98,59 @@ def silu(inplace: bool) -> Callable[[object], nn.Module]:
     return lambda site: nn.SiLU(inplace)
 
 
+class Sums(nn.Module):
+    """A candidate for several values, which writes into what it is given and draws random numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(6, 6)
+        self.drop = nn.Dropout(0.3)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y = self.drop(self.fc(x.mul_(2)))
+        return y, (y + x).relu_()
+
+
+class Product(nn.Module):
+    """A candidate for a function of two values, which writes into both."""
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return x.mul_(2) * y.add_(1)
+
+
+class Woven(nn.Module):
+    """Two subgraphs whose operations alternate, a value that is read again behind them, and writes in between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(6, 6), nn.Linear(6, 6)
+        self.act = nn.ReLU(inplace=True)
+        self.norm = nn.LayerNorm(6)
+        self.out = nn.Linear(6, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.a(x)
+        z = self.b(x)
+        y = self.act(y)
+        z = self.norm(z).tanh()
+        y += z
+        return self.out(y * z + x)
+
+
 RELU = nn.ReLU
+linear, relu = gn.op(nn.Linear), gn.op(nn.ReLU)
+
+
+def activated(x: Any) -> Any:
+    """A layer and its activation, of which both are read."""
+    y = linear(x)
+    return y, relu(y)
+
+
+def pattern(function: Callable[..., Any], alternative: Any, **more: Any) -> Rule:
+    return gn.Pattern(function, {"other": alternative}, **more)
+
+
 CASES: dict[str, tuple[Callable[[], nn.Module], Callable[[int], Tensor], tuple[Rule, ...]]] = {
     "stale reader, swapped in place": (networks.StaleReader, images, (Swap(RELU, {"silu": silu(True)}),)),
     "stale reader, swapped out of place": (networks.StaleReader, images, (Swap(RELU, {"silu": silu(False)}),)),
@@ -130,6 +184,35 @@ CASES: dict[str, tuple[Callable[[], nn.Module], Callable[[int], Tensor], tuple[R
             Swap("block", {"other": networks.Block}),
             Swap("attention", {"fc": lambda site: nn.Linear(6, 6)}),
         ),
+    ),
+    "region swapped and skipped": (
+        networks.Deep, images,
+        (Swap(gn.region("blocks.*.fc", "blocks.*.act"), {"drop": Drop}), Skip(gn.region("blocks.0.fc", "blocks.1"))),
+    ),
+    "region called twice, with rules inside": (
+        networks.Twice, images,
+        (
+            Swap("block.act", {"silu": silu(True)}),
+            Swap(gn.region("block.fc", "block.act"), {"norm": norm}),
+            Skip(gn.region("block.fc", "block.act")),
+        ),
+    ),
+    "pattern in a block called twice": (
+        networks.Twice, images, (pattern(lambda x: relu(linear(x)), norm), Skip("block")),
+    ),
+    "patterns of one value, of several, and woven ones": (
+        Woven, images,
+        (
+            pattern(lambda x: gn.op(nn.Tanh)(gn.op(nn.LayerNorm)(linear(x))), Drop, label="second"),
+            pattern(lambda x: relu(linear(x)), norm, label="first"),
+            pattern(lambda x, y: x * y, Product, label="product"),
+        ),
+    ),
+    "pattern that gives several values": (
+        networks.StaleReader, images, (pattern(activated, Sums),),
+    ),
+    "pattern that writes into what others read": (
+        Woven, images, (pattern(lambda x, y: x * y, Product), pattern(lambda x, y: x + y, Product, where="add_1")),
     ),
     "rules upon rules": (
         networks.Deep, images,

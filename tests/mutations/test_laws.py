@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,14 +11,20 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from graphnas.analysis.names import resolve
+from graphnas.analysis.operations import operands
 from graphnas.analysis.shapes import Shape, check_arms, shapes
 from graphnas.errors import GraphError
 from graphnas.ir.graph import Graph
+from graphnas.ir.node import Ref
 from graphnas.ir.sampling import sample
 from graphnas.ir.specialize import canonical, specialize
 from graphnas.ir.storing import from_json, to_json
 from graphnas.ir.verify import verify
 from graphnas.mutations.mutate import Rule
+from graphnas.mutations.operators import Operator, op
+from graphnas.mutations.operators import Value as Operand
+from graphnas.mutations.pattern import Pattern
 from graphnas.mutations.selectors import Selector, region
 from graphnas.mutations.sites import Site, sites
 from graphnas.mutations.skip import Skip
@@ -29,7 +36,9 @@ from tests.mutations.library import ALTERNATIVES
 
 seeds = st.integers(0, 2**32 - 1)
 # What a rule says where it takes nothing.
-NOTHING = ("matches nothing", "passes over every site", "name an end behind every beginning")
+NOTHING = (
+    "matches nothing", "passes over every site", "name an end behind every beginning", "matches overlapping sites",
+)  # fmt: skip
 
 
 class Other(nn.Module):
@@ -86,9 +95,8 @@ def value(graph: Graph, seed: int) -> Rule:
     def where(site: Site) -> bool:
         return site.name in chosen
 
-    return (Value(where, "bias", (False, True)), Value(where, "p", (0.25, 0.75)), Value(where, "eps", (1e-3,)))[
-        seed % 3
-    ]
+    argument, options = (("bias", (False, True)), ("p", (0.25, 0.75)), ("eps", (1e-3,)))[seed % 3]
+    return Value(where, argument, options)
 
 
 def some_region(graph: Graph, seed: int) -> Selector:
@@ -108,8 +116,64 @@ def skipped_region(graph: Graph, seed: int) -> Rule:
     return Skip(some_region(graph, seed))
 
 
+class Pair(Other):
+    """The same for a site of two results."""
+
+    @staticmethod
+    def of(site: Site) -> Other:
+        first, second = (replace(site, output_shapes=(shape,)) for shape in site.output_shapes)
+        return Pair(first, second)
+
+    def __init__(self, first: Site, second: Site) -> None:
+        super().__init__(first)
+        self.second = Other(second)
+
+    def forward(self, x: Tensor, *more: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        return super().forward(x, *more), self.second(x, *more)
+
+
+def some_operation(graph: Graph, rng: random.Random) -> tuple[Operator, int]:
+    """An operation of the graph, and how many values it computes with, one or two."""
+    found = {site.type: operands(graph, site.node) for site in sites(graph) if site.node is not None}
+    fitting = [
+        (kind, len(values)) for kind, values in found.items() if len(values) in (1, 2) and Ref in set(map(type, values))
+    ]
+    assume(fitting)
+    kind, count = rng.choice(fitting)
+    return op(resolve(kind)), count
+
+
+def pattern(graph: Graph, seed: int) -> Rule:
+    """One operation of one or two values, or a chain of two of which one or both results are given."""
+    try:
+        shapes(graph)
+    except GraphError:
+        assume(False)
+    rng = random.Random(seed)
+    (first, count), (second, seconds) = (some_operation(graph, rng) for _ in range(2))
+
+    def applied_to(x: Operand, y: Operand) -> tuple[Operand, Operand]:
+        value = first(x, y) if count == 2 else first(x)
+        return value, (second(value, x) if seconds == 2 else second(value))
+
+    label = "matched" if seed % 2 else "{node}.matched"
+    match seed % 3, count:
+        case 0, 1:
+            return Pattern(lambda x: first(x), {"other": Other.of}, label)
+        case 0, _:
+            return Pattern(lambda x, y: first(x, y), {"other": Other.of}, label)
+        case 1, 1:
+            return Pattern(lambda x: applied_to(x, x)[1], {"other": Other.of}, label)
+        case 1, _:
+            return Pattern(lambda x, y: applied_to(x, y)[1], {"other": Other.of}, label)
+        case _, 1:
+            return Pattern(lambda x: applied_to(x, x), {"pair": Pair.of}, label)
+    return Pattern(lambda x, y: applied_to(x, y), {"pair": Pair.of}, label)
+
+
 MAKERS = {
-    "Swap": swap, "library": fitted, "Skip": skip, "Value": value, "Swap of a region": swapped_region, "Skip of a region": skipped_region,
+    "Swap": swap, "library": fitted, "Skip": skip, "Value": value, "Swap of a region": swapped_region,
+    "Skip of a region": skipped_region, "Pattern": pattern,
 }  # fmt: skip
 RULES = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 

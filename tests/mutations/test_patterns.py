@@ -36,6 +36,7 @@ class Net(nn.Module):
         self.a, self.b, self.c = (nn.Linear(4, 4) for _ in range(3))
         self.act = nn.ReLU()
         self.wide = nn.Linear(4, 8, bias=False)
+        self.block = nn.Sequential(nn.Linear(4, 4), nn.ReLU())
         self.function = function
 
     def forward(self, x: Tensor) -> Any:
@@ -87,7 +88,7 @@ def checked(graph: gn.Graph, *rules: Any) -> gn.Graph:
 
 
 # ---------------------------------------------------------------- what is one operation
-@pytest.mark.parametrize("of", [nn.ReLU, F.relu, torch.relu, torch.Tensor.relu_], ids=str)
+@pytest.mark.parametrize("of", [nn.ReLU, F.relu, torch.relu, torch.Tensor.relu_], ids=operator.attrgetter("__name__"))
 @pytest.mark.parametrize(
     "written",
     [
@@ -300,6 +301,11 @@ def test_rules_before_are_seen() -> None:
             lambda net, x: net.b(net.act(y := net.a(x)) + torch.tanh(y)),
             lambda x, z: ((y := linear(x)), relu(y) + z),
             r"node tanh .* reads a before all of the match is computed",
+        ),
+        (
+            lambda net, x: net.block(net.a(x)),
+            lambda x: linear(linear(x)),
+            r"node block.1 .* reads block.0 before all of the match is computed",
         ),
         (
             lambda net, x: net.act(net.a(x)),
