@@ -10,15 +10,22 @@ from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import Arg, Call, Layer, Node, Param, Ref, refs_in
 
-# Layers without parameters → the function that they call.
+# Layers → the function that they call; their parameters are no values that one writes.
 _LAYERS = {
     f"torch.nn.{layer}": name
     for layer, name in {
-        "CELU": "celu", "Dropout": "dropout", "ELU": "elu", "GELU": "gelu", "GLU": "glu", "Hardshrink": "hardshrink",
-        "Hardsigmoid": "hardsigmoid", "Hardswish": "hardswish", "Hardtanh": "hardtanh", "LeakyReLU": "leaky_relu",
-        "LogSigmoid": "logsigmoid", "LogSoftmax": "log_softmax", "Mish": "mish", "ReLU": "relu", "ReLU6": "relu6",
-        "SELU": "selu", "SiLU": "silu", "Sigmoid": "sigmoid", "Softmax": "softmax", "Softplus": "softplus",
-        "Softshrink": "softshrink", "Softsign": "softsign", "Tanh": "tanh", "Tanhshrink": "tanhshrink",
+        "AdaptiveAvgPool1d": "adaptive_avg_pool1d", "AdaptiveAvgPool2d": "adaptive_avg_pool2d",
+        "AvgPool1d": "avg_pool1d", "AvgPool2d": "avg_pool2d", "BatchNorm1d": "batch_norm", "BatchNorm2d": "batch_norm",
+        "BatchNorm3d": "batch_norm", "Bilinear": "bilinear", "CELU": "celu", "Conv1d": "conv1d", "Conv2d": "conv2d",
+        "Conv3d": "conv3d", "ConvTranspose1d": "conv_transpose1d", "ConvTranspose2d": "conv_transpose2d",
+        "Dropout": "dropout", "ELU": "elu", "Embedding": "embedding", "GELU": "gelu", "GLU": "glu",
+        "GroupNorm": "group_norm", "Hardshrink": "hardshrink", "Hardsigmoid": "hardsigmoid", "Hardswish": "hardswish",
+        "Hardtanh": "hardtanh", "InstanceNorm1d": "instance_norm", "InstanceNorm2d": "instance_norm",
+        "LayerNorm": "layer_norm", "LeakyReLU": "leaky_relu", "Linear": "linear", "LogSigmoid": "logsigmoid",
+        "LogSoftmax": "log_softmax", "MaxPool1d": "max_pool1d", "MaxPool2d": "max_pool2d", "Mish": "mish",
+        "PReLU": "prelu", "RMSNorm": "rms_norm", "ReLU": "relu", "ReLU6": "relu6", "SELU": "selu", "SiLU": "silu",
+        "Sigmoid": "sigmoid", "Softmax": "softmax", "Softplus": "softplus", "Softshrink": "softshrink",
+        "Softsign": "softsign", "Tanh": "tanh", "Tanhshrink": "tanhshrink",
     }.items()
 }  # fmt: skip
 # Where one function is `torch.f`, `torch.Tensor.f`, `torch.Tensor.f_` and `torch.nn.functional.f`.

@@ -5,43 +5,80 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import Frame, Node, Ref
-from graphnas.mutations.sites import Facts, Site, call_name, common_condition, given, read_outside
+from graphnas.mutations.sites import Facts, Place, Site, call_name, common_condition, given, read_outside
 
 _CALL = re.compile(r"@\d+$")
 
 
-def compound(
-    facts: Facts,
-    kind: str,
-    what: str,
-    ends: tuple[Site, Site],
-    nodes: list[Node],
-    inputs: tuple[Ref, ...] | None = None,
-    outputs: tuple[Ref, ...] | None = None,
-) -> Site:
-    """Nodes taken together as one site, called after the first and last site among them.
+def compound(facts: Facts, kind: str, what: str, ends: tuple[Site, Site], nodes: list[Node]) -> Site:
+    """Nodes taken together as one site, with all that they read and all that is read of them.
 
     Args:
         facts: of the graph.
         kind: "region" or "pattern".
         what: what was looked for.
-        ends: the first and the last site.
-        nodes: all of the nodes, in order.
-        inputs: what it reads; left out, all that comes from outside.
-        outputs: what is read of it; left out, all that is read outside.
+        ends: the first and the last site among the nodes, after which it is called.
+        nodes: in order.
     """
     scope = common_scope(site.scope for site in ends)
-    inputs = given(facts.graph, nodes) if inputs is None else inputs
-    outputs = read_outside(facts.graph, nodes) if outputs is None else outputs
+    inputs, outputs = given(facts.graph, nodes), read_outside(facts.graph, nodes)
     return Site(
-        compound_name(scope, ends), kind, what, scope[-1].path if scope else "", tuple(node.name for node in nodes),
-        inputs, outputs, facts.shapes_of(inputs), facts.shapes_of(outputs), FrozenDict(), scope,
-        facts.varies(inputs + outputs), common_condition(nodes), nodes[0].source,
+        compound_name(scope, scope, ends), kind, what, scope[-1].path if scope else "",
+        tuple(node.name for node in nodes), inputs, outputs, facts.shapes_of(inputs), facts.shapes_of(outputs),
+        FrozenDict(), scope, facts.varies(inputs + outputs), common_condition(nodes), nodes[0].source,
     )  # fmt: skip
+
+
+def with_ends(
+    facts: Facts, site: Site, ends: tuple[Site, Site], inputs: tuple[Ref, ...], outputs: tuple[Ref, ...]
+) -> Site:
+    """The site with these inputs and outputs, each of which is replaced where it is computed.
+
+    What takes its place stands in the module calls around it, except for those that hold nothing else. An output that
+    is computed before all of the inputs are is replaced with the first one for which they are.
+
+    Args:
+        facts: of the graph.
+        site: a compound.
+        ends: the sites that it is called after.
+        inputs: what it is given.
+        outputs: what it gives.
+    """
+    position = {name: number for number, name in enumerate(facts.graph.by_name)}
+    own = [_place(facts.graph, site, ref.name) for ref in outputs]
+    latest = max((position.get(ref.name, -1) for ref in inputs), default=-1)
+    start = min((place for place in own if position[place.behind] > latest), key=lambda place: position[place.behind])
+    places = tuple(place if position[place.behind] > latest else start for place in own)
+    scope = start.scope
+    return replace(
+        site,
+        name=compound_name(scope, site.scope, ends),
+        path=scope[-1].path if scope else "",
+        inputs=inputs,
+        outputs=outputs,
+        input_shapes=facts.shapes_of(inputs),
+        output_shapes=facts.shapes_of(outputs),
+        scope=scope,
+        elastic=facts.varies(inputs + outputs),
+        places=places,
+    )
+
+
+def _place(graph: Graph, site: Site, name: str) -> Place:
+    scope, inside = graph.node(name).scope, set(site.nodes)
+    depth = len(scope)
+    behind = name
+    while depth > len(site.scope):
+        around = [node.name for node in graph.nodes if node.scope[:depth] == scope[:depth]]
+        if not inside.issuperset(around):
+            break
+        depth, behind = depth - 1, around[-1]
+    return Place(scope[:depth], behind)
 
 
 def common_scope(scopes: Iterable[tuple[Frame, ...]]) -> tuple[Frame, ...]:
@@ -50,9 +87,15 @@ def common_scope(scopes: Iterable[tuple[Frame, ...]]) -> tuple[Frame, ...]:
     return tuple(found[0] for found in frames)
 
 
-def compound_name(scope: tuple[Frame, ...], ends: tuple[Site, Site]) -> str:
-    """A name within the innermost call of a scope, made of those of two sites in it: `layer1.0.conv1_to_relu`."""
-    around, inside = (f"{call_name(scope[-1])}.", f"{scope[-1].path}.") if scope else ("", "")
+def compound_name(scope: tuple[Frame, ...], common: tuple[Frame, ...], ends: tuple[Site, Site]) -> str:
+    """A name within the innermost call of a scope, made of those of two sites: `layer1.0.conv1_to_relu`.
+
+    Args:
+        scope: the module calls around what is named.
+        common: those around both sites.
+        ends: the sites.
+    """
+    around, inside = (f"{call_name(scope[-1])}." if scope else "", f"{common[-1].path}." if common else "")
     first, last = (site.label.removeprefix(inside).replace(".", "_") for site in ends)
     name = around + (first if ends[0] == ends[1] else f"{first}_to_{last}")
     mark = _CALL.search(ends[0].name)

@@ -11,7 +11,7 @@ from graphnas.ir.editing import insert
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Formals, Graph
 from graphnas.ir.node import Choose, Entry, Node, Ref, Size, transform
-from graphnas.mutations.sites import Site
+from graphnas.mutations.sites import Place, Site
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def with_insertions(graph: Graph, insertions: Sequence[Insertion]) -> Graph:
     graph = insert(graph, after, entries, FrozenDict(formals))
     for insertion in insertions:
         if insertion not in plain:
-            graph = _behind_the_whole(graph, insertion)
+            graph = _behind_the_results(graph, insertion)
     parameters = tuple(node for insertion in insertions for node in insertion.parameters)
     return replace(graph, nodes=(*parameters, *graph.nodes)) if parameters else graph
 
@@ -78,35 +78,48 @@ def _connected(insertions: Sequence[Insertion]) -> list[Insertion]:
 
 
 def _is_plain(graph: Graph, site: Site) -> bool:
-    """Whether the site's one result is the whole value of its last node, which is what `insert` replaces."""
-    return site.outputs == (Ref(site.nodes[-1]),) and last_node(graph, site) == site.nodes[-1]
+    """Whether the site has one result, and that is the whole value of the node that its choice stands behind."""
+    (place, *more) = places(graph, site)
+    return not more and site.outputs == (Ref(place.behind),)
 
 
-def _behind_the_whole(graph: Graph, insertion: Insertion) -> Graph:
-    """The graph with nodes behind a site with several results, or with one that is no whole value of its last node."""
-    end = insertion.nodes[-1].name
-    graph = insert(graph, {last_node(graph, insertion.site): (insertion.nodes, None)}, insertion.entries)
-    position = next(i for i, node in enumerate(graph.nodes) if node.name == end) + 1
-    later, output, formals = graph.nodes[position:], graph.output, graph.formals
+def _behind_the_results(graph: Graph, insertion: Insertion) -> Graph:
+    """The graph with nodes behind a site of several results, or of one that is part of a value or not computed last.
+
+    What takes the place of a result stands behind it, and everything else behind the first of them.
+    """
+    site, count = insertion.site, len(insertion.site.outputs)
+    position = {name: number for number, name in enumerate(graph.by_name)}
+    standing = sorted(
+        zip((place.behind for place in places(graph, site)), insertion.nodes[-count:], strict=True),
+        key=lambda item: position[item[0]],
+    )
+    after: dict[str, tuple[list[Node], None]] = {standing[0][0]: ([*insertion.nodes[:-count]], None)}
+    for behind, node in standing:
+        after.setdefault(behind, ([], None))[0].append(node)
+    graph = insert(graph, after, insertion.entries)
+    nodes, output, formals = graph.nodes, graph.output, graph.formals
     for result, last in insertion.replaced:
-        later = tuple(pointed(node, result, last) for node in later)
+        start = next(number for number, node in enumerate(nodes) if node.name == last) + 1
+        later = (node if node.name in site.nodes else pointed(node, result, last) for node in nodes[start:])
+        nodes = (*nodes[:start], *later)
         output = transform(output, functools.partial(_follow, result=result, last=last))
         formals = FrozenDict({call: renamed(names, result, last) for call, names in formals.items()})
-    return replace(
-        graph,
-        nodes=(*graph.nodes[:position], *later),
-        output=output,
-        formals=FrozenDict({**formals, **insertion.formals}),
-    )
+    return replace(graph, nodes=nodes, output=output, formals=FrozenDict({**formals, **insertion.formals}))
 
 
-def last_node(graph: Graph, site: Site) -> str:
-    """The node that a site's choice can stand behind: the last one of the module call that the site ends in, if any.
+def places(graph: Graph, site: Site) -> tuple[Place, ...]:
+    """Where something can stand in place of each result of a site."""
+    return site.places or tuple(Place(site.scope, _last_node(graph, site)) for _ in site.outputs)
+
+
+def _last_node(graph: Graph, site: Site) -> str:
+    """The last node of the module call that the site is or ends in, if any, else its own last one.
 
     Insertions at inner sites may have followed the site's own last one.
     """
-    around = graph.node(site.nodes[-1]).scope[: len(site.scope) + 1]
     depth = len(site.scope)
+    around = graph.node(site.nodes[-1]).scope[: depth + 1]
     if len(around) == depth:
         return site.nodes[-1]
     return next(node.name for node in reversed(graph.nodes) if node.scope[: depth + 1] == around)

@@ -93,7 +93,7 @@ class Item(Value):
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """An operation of a pattern: called with values, it gives a value.
+    """An operation of a pattern: called with values, it gives a value. Parameters are no values.
 
     It stands for every way in which the operation can be written: `nn.ReLU`, `F.relu`, `torch.relu`, `x.relu()` and
     `x.relu_()`; `a + b`, `torch.add(a, b)`, `a.add(b)` and `a += b`.
@@ -127,8 +127,11 @@ class Operator:
             GraphError: a predicate on an argument raises, or answers neither True nor False.
         """
         of, config = self.kind.of, self.kind.config
-        is_such = isinstance(of, type) and isinstance(node.op, Layer) and is_class(of, node.op.type)
-        if not is_such and operation(node) != self.operation:
+        if isinstance(of, type) and isinstance(node.op, Layer):
+            is_such = is_class(of, node.op.type)
+        else:
+            is_such = operation(node) == self.operation
+        if not is_such:
             return False
         implied = {name: value for name, value in PLAIN.get(self.operation, {}).items() if name not in config}
         for name, value in implied.items():

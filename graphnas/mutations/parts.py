@@ -13,7 +13,7 @@ from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Formals, Graph
 from graphnas.ir.node import ALIAS, Arg, Call, Choose, Entry, Layer, List, Node, Param, Ref
 from graphnas.mutations.alternatives import Alternative, built, examples, untouched_randomness
-from graphnas.mutations.insertion import Insertion, pointed, renamed, with_insertions
+from graphnas.mutations.insertion import Insertion, places, pointed, renamed, with_insertions
 from graphnas.mutations.naming import CHOICE, Names, suffixed
 from graphnas.mutations.overwriting import overwriting
 from graphnas.mutations.sites import Site
@@ -44,11 +44,11 @@ def with_alternatives(
                 builder.names.beside(site.name, CHOICE),
                 Choose(choose(site)),
                 (output, *(part.results[position] for part in parts)),
-                scope=site.scope,
+                scope=place.scope,
                 when=site.when,
                 source=site.source,
             )
-            for position, output in enumerate(site.outputs)
+            for position, (output, place) in enumerate(zip(site.outputs, places(graph, site), strict=True))
         )
         insertions.append(builder.insertion(site, parts, chosen))
         arms += [(site, option, part) for option, part in zip(alternatives, parts, strict=True)]

@@ -12,9 +12,8 @@ from graphnas.ir.choice import Choice
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import ENTERS, EXITS, Call, Ref
 from graphnas.mutations.alternatives import ORIGINAL, Alternative, checked, no_examples
-from graphnas.mutations.compound import compound, leak
+from graphnas.mutations.compound import compound, leak, with_ends
 from graphnas.mutations.explain import Explanation, Selection, explanation
-from graphnas.mutations.insertion import last_node
 from graphnas.mutations.labels import check_decisions, check_label
 from graphnas.mutations.operators import Drawing, drawn
 from graphnas.mutations.parts import with_alternatives
@@ -104,27 +103,26 @@ def _sites(graph: Graph, drawing: Drawing) -> list[Site]:
         nodes = [graph.node(name) for name in names]
         outputs = tuple(Ref(match.nodes[made.step], made.item) for made in drawing.outputs)
         ends = by_node[names[0]], by_node[names[-1]]
-        made = compound(facts, "pattern", drawing.text, ends, nodes, match.inputs, outputs)
+        whole = compound(facts, "pattern", drawing.text, ends, nodes)
+        made = with_ends(facts, whole, ends, match.inputs, outputs)
         return replace(made, parts=parts, unfit=leak(graph, nodes, outputs))
 
     found = map(site, occurrences(graph, drawing.steps))
-    return sorted(found, key=lambda site: place[site.nodes[-1]])
+    return sorted(found, key=lambda site: min(place[found.behind] for found in site.places))
 
 
 def _unfit(graph: Graph, site: Site) -> str:
     """Why a match that leaks nothing cannot be replaced all the same; empty where it can."""
-    names = list(graph.by_name)
-    first, end = names.index(site.nodes[0]), names.index(last_node(graph, site))
-    between = graph.nodes[first : end + 1]
-    for ref in site.outputs:
-        readers = graph.readers.get(ref.name, ())
-        if ref.name not in graph.output_names and set(readers) <= set(site.nodes):
+    position = {name: number for number, name in enumerate(graph.by_name)}
+    for ref, place in zip(site.outputs, site.places, strict=True):
+        readers = [name for name in graph.readers.get(ref.name, ()) if name not in site.nodes]
+        if not readers and ref.name not in graph.output_names:
             return f"nobody reads {ref.name}; leave it out of what the pattern gives"
-        for node in between:
-            if node.name in readers and node.name not in site.nodes:
-                return f"{node.where} reads {ref.name} before all of the match is computed"
+        if early := next((name for name in readers if position[name] <= position[place.behind]), None):
+            return f"{graph.node(early).where} reads {ref.name} before all of the match is given"
     if len({graph.node(name).when for name in site.nodes}) > 1:
         return "its operations run under differing conditions"
+    between = graph.nodes[position[site.nodes[0]] : position[site.nodes[-1]]]
     switch = next((n for n in between if isinstance(n.op, Call) and n.op.target in ENTERS | EXITS), None)
     if switch is not None:
         return f"{switch.where} changes in the midst of it how torch computes"

@@ -66,7 +66,7 @@ def _regions(facts: Facts, region: Region, found: tuple[Site, ...], place: dict[
 
 def _unfit(graph: Graph, site: Site, nodes: list[Node]) -> str:
     """Why a region cannot be replaced; empty where it can."""
-    return _cut(graph, site, nodes) or _lasting(graph, nodes) or leak(graph, nodes, site.outputs)
+    return _cut(graph, site, nodes) or _lasting(graph, site, nodes) or leak(graph, nodes, site.outputs)
 
 
 def _cut(graph: Graph, site: Site, nodes: list[Node]) -> str:
@@ -81,13 +81,16 @@ def _cut(graph: Graph, site: Site, nodes: list[Node]) -> str:
     return ""
 
 
-def _lasting(graph: Graph, nodes: list[Node]) -> str:
-    """Which node would act whatever is chosen; empty where none would, but guards on what comes from outside."""
-    inside = {node.name for node in nodes}
+def _lasting(graph: Graph, site: Site, nodes: list[Node]) -> str:
+    """Which node would act whatever is chosen; empty where none would, but guards on what comes from outside.
+
+    What acts within a module call of the region goes with the call.
+    """
+    homes = effects.homes(graph)
     for node in nodes:
-        if effects.effect(node, graph):
+        if node.name in homes and (homes[node.name] is None or homes[node.name] in site.scope):
             is_guard = isinstance(node.op, Call) and node.op.target == GUARD
-            if not is_guard or any(ref.name in inside for ref in node.refs):
+            if not is_guard or any(ref.name in site.nodes for ref in node.refs):
                 return f"{node.where} would act whatever is chosen; leave it out of the region"
     return ""
 

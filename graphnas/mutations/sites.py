@@ -18,6 +18,14 @@ from graphnas.ir.source import Source
 from graphnas.mutations.naming import CHOICE, is_beside
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something stands in place of a result: the module calls around it, and the node that it stands behind."""
+
+    scope: tuple[Frame, ...]
+    behind: str
+
+
 @dataclass(frozen=True)
 class Site:
     """A node, the contiguous nodes of one module call, or others taken together, with what goes in and comes out.
@@ -39,6 +47,7 @@ class Site:
         source: the user's line.
         node: of a layer or call, the node.
         parts: of a region or pattern, the layers and calls in it, in the order in which they are applied.
+        places: of a pattern, where something can stand in place of each output; else that is behind the whole.
         unfit: why no rule can take it; empty where nothing is known against it.
     """
 
@@ -58,6 +67,7 @@ class Site:
     source: Source | None = field(default=None, compare=False)
     node: Node | None = field(default=None, compare=False, repr=False)
     parts: tuple[Site, ...] = field(default=(), compare=False, repr=False)
+    places: tuple[Place, ...] = ()
     unfit: str = ""
 
     @property
