@@ -282,7 +282,7 @@ BAD_RULES: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
     ),
     "a pattern that matches overlapping sites": (
         lambda: gn.Pattern(lambda x: LAYER(LAYER(x)), {"none": nn.Identity}),
-        ("sites: pattern blocks.0.conv_to_norm", "pattern blocks.0.norm_to_act", "LINE: block", "by where"),
+        ("sites: pattern blocks.0.stem_to_", "and pattern blocks.0.conv_to_norm", "LINE: block", "by where"),
     ),
     "a pattern of what there is not": (
         lambda: gn.Pattern(lambda x: gn.op(nn.ReLU6)(LAYER(x)), {"none": nn.Identity}),

@@ -57,7 +57,7 @@ def untouched_randomness() -> Iterator[None]:
 
 
 def misfit(alternatives: Mapping[str, Alternative], site: Site) -> str:
-    """Which of the alternatives that fit themselves to a site cannot stand at this one, and why; empty where all can."""
+    """Why one of the alternatives that fit themselves to a site cannot stand at this one; empty where all can."""
     for option, alternative in alternatives.items():
         if isinstance(alternative, Fitting):
             try:

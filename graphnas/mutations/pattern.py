@@ -11,7 +11,7 @@ from graphnas.errors import GraphError
 from graphnas.ir.choice import Choice
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import ENTERS, EXITS, Call, Ref
-from graphnas.mutations.alternatives import ORIGINAL, Alternative, checked, no_examples
+from graphnas.mutations.alternatives import ORIGINAL, Alternative, checked, misfit, no_examples
 from graphnas.mutations.compound import compound, leak, with_ends
 from graphnas.mutations.explain import Explanation, Selection, explanation
 from graphnas.mutations.labels import check_decisions, check_label
@@ -78,7 +78,7 @@ class Pattern:
     def _selection(self, graph: Graph) -> Selection:
         found = _sites(graph, self.drawing)
         wanted = [site for site in found if matches(self.where, site)]
-        rows = [(site, site.unfit or _unfit(graph, site)) for site in wanted]
+        rows = [(site, site.unfit or _unfit(graph, site) or misfit(self.alternatives, site)) for site in wanted]
         hint = suggestions(self.where, found) if found else _missing(graph, self.drawing)
         return Selection(
             self.drawing.text if self.where == "*" else f"{self.drawing.text} at {describe(self.where)}",

@@ -22,6 +22,9 @@ from graphnas.ir.specialize import default, specialize
 from graphnas.ir.verify import verify
 from graphnas.mutations import library
 from graphnas.mutations.mutate import Rule, mutate
+from graphnas.mutations.operators import op
+from graphnas.mutations.pattern import Pattern
+from graphnas.mutations.selectors import region
 from graphnas.mutations.sites import Site
 from graphnas.mutations.skip import Skip
 from graphnas.mutations.swap import Swap
@@ -67,6 +70,31 @@ class Separable(nn.Module):
         return self.pointwise(self.act(self.norm(self.depthwise(x))))
 
 
+class Point(nn.Module):
+    """A pointwise convolution and an activation in place."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__()
+        config = site.parts[0].config
+        self.conv = nn.Conv2d(config["in_channels"], config["out_channels"], 1, config["stride"])
+
+    @staticmethod
+    def of(site: Site) -> Point:
+        """For a convolution, a norm and an activation."""
+        return Point(site)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu_(self.conv(x))
+
+
+class Gate(nn.Module):
+    """A gated sum."""
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return x * torch.sigmoid(y) + y
+
+
+CONV, NORM = op(nn.Conv2d), op(nn.BatchNorm2d)
 ACTIVATIONS = Swap(nn.ReLU, {"silu": nn.SiLU(inplace=True), "tanh": nn.Tanh})
 RULES: dict[Network, tuple[Rule, ...]] = {
     RESNET_18: (
@@ -76,13 +104,19 @@ RULES: dict[Network, tuple[Rule, ...]] = {
         Value("layer3.*.conv2", "kernel_size", (1, 5), also={"padding": lambda kernel: kernel // 2}),
         Skip("layer4.1"),
     ),
-    RESNET_50: (ACTIVATIONS,),
+    RESNET_50: (
+        Pattern(lambda x: op(nn.ReLU)(NORM(op(nn.Conv2d, kernel_size=1)(x))), {"point": Point.of}, where="layer[12].*"),
+        ACTIVATIONS,
+        Skip(region("layer[34].*.conv2", "layer[34].*.bn2")),
+    ),
     MOBILENET: (
+        Pattern(lambda x: op(nn.Hardswish)(NORM(CONV(x))), {"point": Point.of}, label="point"),
         Swap(nn.Hardswish, {"silu": nn.SiLU(inplace=True)}),
         Swap("*.block.1.0", {"separable": library.separable(5), "average": library.average_pool()}),
         Value(nn.Dropout, "p", (0.5,)),
     ),
     VIT: (
+        Pattern(lambda x, y: x + y, {"gate": Gate}, where="blocks.*"),
         Swap("*.self_attention", {"shared": library.grouped_query_attention(), "linear": library.linear_attention()}),
         Swap(nn.LayerNorm, {"rms": library.rms_norm(), "batch": library.batch_norm()}, "norm"),
         Swap(nn.GELU, {"relu": nn.ReLU}),

@@ -216,6 +216,59 @@ def test_pattern_gives_several_values_of_several() -> None:
     assert net(torch.randn(2, 4), plan={"qkv": "other"}).shape == (2, 4)
 
 
+def test_values_are_replaced_where_they_are_computed() -> None:
+    def attention(net: Any, x: Tensor) -> Tensor:
+        q = net.a(x).tanh()
+        k = net.b(x).sin()
+        return (q @ k.t()).softmax(-1) @ net.c(x).cos()
+
+    space = checked(traced(attention), rule(projections))
+    names = list(space.by_name)
+    assert names.index("a_to_c_choice") == names.index("tanh") - 1
+    assert names.index("a_to_c_choice_1") == names.index("sin") - 1
+    assert space.node("sin").args == (Ref("a_to_c_choice_1"),)
+
+
+def test_match_may_end_within_a_module() -> None:
+    class Output(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense, self.norm = nn.Linear(4, 4), nn.LayerNorm(4)
+
+        def forward(self, x: Tensor, y: Tensor) -> Tensor:
+            return self.norm(self.dense(x) + y)
+
+    class Layer(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.up, self.output = nn.Linear(4, 4), Output()
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.output(F.gelu(self.up(x)), x)
+
+    graph = gn.trace(nn.Sequential(Layer(), Layer()), torch.randn(2, 4))
+    pattern = rule(lambda x: linear(gn.op(nn.GELU)(linear(x))))
+    (site, _) = pattern.explain(graph).matched
+    assert (site.name, site.path) == ("0.output.up_to_output_dense", "0.output")
+    space = checked(graph, pattern)
+    assert space.node("0.output.up_to_output_dense_choice").scope == graph.node("0.output.dense").scope
+    child = specialize(space, dict.fromkeys(space.choices, "other"))
+    assert not [path for path in child.entries if path.endswith(("up", "dense"))]
+    gn.build(child, gn.build(space, gn.build(graph).state_dict()).state_dict())(torch.randn(2, 4))
+
+
+def test_layer_with_parameters_matches_the_function_that_it_calls() -> None:
+    class Own(nn.LayerNorm):
+        def forward(self, x: Tensor) -> Tensor:
+            return F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+
+    graph = gn.trace(nn.Sequential(nn.Linear(4, 4), Own(4)), torch.randn(2, 4))
+    assert found(graph, lambda x: gn.op(nn.LayerNorm)(linear(x))) == [("0", "1.layer_norm")]
+    assert found(graph, lambda x: gn.op(F.layer_norm)(gn.op(F.linear)(x))) == [("0", "1.layer_norm")]
+    norms = gn.trace(nn.Sequential(nn.BatchNorm1d(4), nn.BatchNorm1d(4)), torch.randn(2, 4))
+    assert found(norms, lambda x: gn.op(nn.BatchNorm2d)(x)) == []
+
+
 def test_parts_are_joined_by_what_they_are_given_in_any_order() -> None:
     tanh, sin, cos = gn.op(torch.tanh), gn.op(torch.sin), gn.op(torch.cos)
     graph = traced(lambda net, x: (x.tanh(), net.a(z := net.b(x)), x.cos() * z.sin()))

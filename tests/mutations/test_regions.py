@@ -164,6 +164,25 @@ def test_region_that_is_none_is_refused(rule: Callable[[gn.Graph], gn.Graph], me
         mutate(network(), rule)
 
 
+def test_guard_of_a_module_in_a_region_goes_with_the_module() -> None:
+    class Guarded(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(4, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.fc(x)
+            return y if len(y) > 1 else y * 2
+
+    graph = gn.trace(nn.Sequential(nn.Linear(4, 4), Guarded(), Guarded()), torch.randn(2, 4))
+    space = checked(graph, gn.Swap(gn.region("1", "2"), {"none": nn.Identity}))
+    guards = [
+        [node.name for node in specialize(space, {"1_to_2": option}).nodes if node.name.endswith("guard")]
+        for option in ("original", "none")
+    ]
+    assert guards == [["1.guard", "2.guard"], []]
+
+
 def test_child_with_a_region_swapped(golden: Callable[[str, str], None]) -> None:
     torch.manual_seed(0)
     model = resnet18(4, 5)
