@@ -9,7 +9,8 @@ import typer
 
 from graphnas.cli import loading
 from graphnas.cli.output import Allow, AsJson, Output, answer, write
-from graphnas.ir import printing
+from graphnas.errors import GraphNASError
+from graphnas.ir import pages, printing
 from graphnas.ir.counting import Estimate
 from graphnas.ir.graph import Graph
 from graphnas.ir.sampling import sample as draw
@@ -23,15 +24,29 @@ File = Annotated[Path, typer.Argument(help="The space file.")]
 def show(
     file: File,
     sources: Annotated[bool, typer.Option(help="With every line's file and line number.")] = False,
+    html: Annotated[bool, typer.Option("--html", help="A page with a picture instead of the text.")] = False,
+    arch: Annotated[Path | None, typer.Option(help="Architecture to be marked on the page.")] = None,
+    output: Output = None,
     allow: Allow = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print a graph as text: its nodes, choices and constraints."""
+    """Show a graph, its nodes, choices and constraints: as text, or as a page with a picture."""
+    if (arch and not html) or (sources and html):
+        raise GraphNASError(
+            "an architecture is marked on a page, and sources stand in the text\n"
+            "  at the command line. Give --arch with --html, and --sources without."
+        )
     space = loading.graph(file, allow)
     choices = {label: {"options": list(choice.options), "take": choice.take} for label, choice in space.choices.items()}
     constraints = [printing.expression(item) for item in space.constraints]
     text = printing.text(space, sources)
-    answer({"name": space.name, "choices": choices, "constraints": constraints, "text": text}, text, as_json)
+    shown = pages.page(space, loading.arch(arch, space) if arch else None) if html else text
+    data = {"name": space.name, "choices": choices, "constraints": constraints, "text": text}
+    if output is not None:
+        write(output, shown)
+        answer({**data, "file": str(output)}, f"wrote {output}", as_json)
+    else:
+        answer({**data, **({"html": shown} if html else {})}, shown, as_json)
 
 
 @app.command()

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from graphnas.errors import ArchError
+from graphnas.ir import tables
 from graphnas.ir.evaluation import OPEN, Value, Work, application, constant, decision, selection, tabulated
 from graphnas.ir.frozen import Remembering, remembered
 
@@ -196,6 +197,15 @@ class Choice(Expr):
     def default(self) -> Option:
         """The original network's value: the first option, the first `take`, or of any subset the first alone."""
         return self.domain[0]
+
+    @property
+    def manner(self) -> str:
+        """How many options are taken, in words."""
+        return {1: "one of", None: "any of"}.get(self.take, f"{self.take} of")
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: a small table."""
+        return tables.choices((self,))
 
     def positions(self, value: Option) -> tuple[int, ...]:
         """Which of `options` a value of `domain` picks."""

@@ -29,16 +29,16 @@ class Estimate:
     samples: int
 
 
-def count(space: Graph) -> int:
+def count(space: Graph, limit: int = LIMIT) -> int:
     """The exact number of canonical architectures that satisfy the constraints.
 
     Choices that neither share what they switch on nor a constraint are counted apart and multiplied; only entangled
     ones are enumerated, each situation once.
 
     Raises:
-        GraphError: more than `LIMIT` situations.
+        GraphError: more than `limit` situations.
     """
-    return _Counter(space).total()
+    return _Counter(space, limit).total()
 
 
 def estimate(space: Graph, samples: int = 2000, seed: int = 0) -> Estimate:
@@ -129,8 +129,8 @@ class _Group(NamedTuple):
 
 
 class _Counter:
-    def __init__(self, space: Graph) -> None:
-        self._space = space
+    def __init__(self, space: Graph, limit: int) -> None:
+        self._space, self._limit = space, limit
         self._flow = space.flow
         self._constraints = [labels for _, labels in _spoken(space)]
         self._gates: dict[str, list[int]] = {}
@@ -163,9 +163,9 @@ class _Counter:
         total = 0
         for option in self._space.choices[label].domain:
             self._steps += 1
-            if self._steps > LIMIT:
+            if self._steps > self._limit:
                 raise GraphError(
-                    f"the choices of {self._space.name} are too entangled to be counted in {LIMIT} steps; "
+                    f"the choices of {self._space.name} are too entangled to be counted in {self._limit} steps; "
                     "size(estimate=True) gives an estimate with its standard error"
                 )
             arch = {**now.arch, label: option}

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from graphnas.errors import GraphError, nearest
-from graphnas.ir import counting, liveness, printing
+from graphnas.ir import counting, liveness, pages, printing
 from graphnas.ir.choice import Choice, Expr, choices_in
 from graphnas.ir.frozen import FrozenDict, Remembering
 from graphnas.ir.naming import without_calls
@@ -120,6 +120,14 @@ class Graph(Remembering):
 
     def __str__(self) -> str:
         return printing.text(self)
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: a picture, the choices, the text."""
+        return pages.fragment(self)
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """What a notebook shows and keeps; as a text it is what `print` shows."""
+        return {"text/plain": str(self), "text/html": self._repr_html_()}
 
 
 def _enter(found: dict[str, Choice], choice: Choice, where: str) -> None:

@@ -79,7 +79,7 @@ def text(graph: Graph, sources: bool = False) -> str:
         sources: whether each node ends in the user's file and line.
     """
     lines = [f"{graph.name}({', '.join(map(_parameter, graph.signature))})"]
-    lines += [INDENT + _input(item) for item in graph.inputs]
+    lines += [INDENT + described(item) for item in graph.inputs]
     lines += _body(graph.nodes, sources)
     lines.append(f"{INDENT}return {argument(graph.output)}")
     lines += _section("modules", _remarks(graph))
@@ -100,10 +100,11 @@ def _parameter(parameter: Parameter) -> str:
     return f"{stars}{parameter.name}{default}{' (fixed)' if parameter.fixed else ''}"
 
 
-def _input(item: Input) -> str:
+def described(item: Input) -> str:
+    """An input as text: name, dtype, shape, and its place among the arguments where the name does not say it."""
     path = _path(item.path)
     origin = "" if path == item.name else f" from {path}"
-    return f"{item.name}: {_short(item.dtype).removeprefix('torch.')}{list(item.shape)}{origin}"
+    return f"{item.name}: {short(item.dtype).removeprefix('torch.')}{list(item.shape)}{origin}"
 
 
 def _path(steps: tuple[str | int, ...]) -> str:
@@ -117,7 +118,7 @@ def _body(nodes: Iterable[Node], sources: bool) -> Iterator[str]:
     for node in nodes:
         common = sum(1 for _ in _common(around, node.scope))
         for depth in range(common, len(node.scope)):
-            yield INDENT * (depth + 1) + _frame(node.scope[depth])
+            yield INDENT * (depth + 1) + _heading(node.scope[depth])
         around = node.scope
         line = INDENT * (len(around) + 1) + statement(node)
         yield f"{line}  # {node.source}" if sources and node.source else line
@@ -130,22 +131,28 @@ def _common(first: tuple[Frame, ...], second: tuple[Frame, ...]) -> Iterator[Fra
         yield ours
 
 
-def _frame(frame: Frame) -> str:
-    return f"{frame.path}{f'@{frame.call}' if frame.call else ''}: {_short(frame.type)}"
+def _heading(frame: Frame) -> str:
+    return f"{called(frame)}: {short(frame.type)}"
+
+
+def called(frame: Frame) -> str:
+    """What the names of the nodes in a module call begin with."""
+    return f"{frame.path}{f'@{frame.call}' if frame.call else ''}"
 
 
 def statement(node: Node) -> str:
     """A node as one line: its name, what it computes, and under which condition."""
     when = f" when {expression(node.when)}" if node.when is not None else ""
     after = f" after {', '.join(node.after)}" if node.after else ""
-    return f"{node.name} = {_operation(node)}{when}{after}"
+    return f"{node.name} = {operation(node)}{when}{after}"
 
 
-def _operation(node: Node) -> str:
+def operation(node: Node) -> str:
+    """What a node computes, as one line."""
     match node.op:
         case Layer(path=path, type=kind, config=config):
             weights = "" if path == node.name else f" at {path}"
-            return f"{_short(kind)}({_settings(config)}){weights} ({_arguments(node)})"
+            return f"{short(kind)}({_settings(config)}){weights} ({_arguments(node)})"
         case Param(path=path, shape=shape):
             return f"parameter {path}{argument(List(shape))}"
         case Choose(choice=Choice() as choice, merge=merge):
@@ -156,7 +163,7 @@ def _operation(node: Node) -> str:
         case Choose(choice=condition):
             return f"choose by {expression(condition)} ({_arguments(node)})"
         case Call(target=target) if target in ATTRIBUTES:
-            return f"{_short(target)} of {_arguments(node)}"
+            return f"{short(target)} of {_arguments(node)}"
         case Call(target=target):
             return _call(target, node)
 
@@ -170,7 +177,7 @@ def _call(target: str, node: Node) -> str:
         and form.count("{") == len(node.args)
     ):
         return form.format(*(_operand(arg) for arg in node.args))
-    return f"{_short(target)}({_arguments(node)})"
+    return f"{short(target)}({_arguments(node)})"
 
 
 def _operand(arg: Arg) -> str:
@@ -186,7 +193,8 @@ def _settings(config: Mapping[str, Arg]) -> str:
     return ", ".join(f"{key}={argument(value)}" for key, value in config.items() if value is not None)
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
+    """A dotted name as everybody abbreviates it."""
     for prefix, short in SHORT.items():
         if name.startswith(prefix):
             return short + name.removeprefix(prefix)
@@ -276,7 +284,7 @@ def _remark(entry: Entry, used: bool) -> str:
         return f"opaque {entry.type}: {entry.opaque.reason}{place}"
     match entry.kind:
         case "layer" if not used:
-            return f"{_short(entry.type)}({_settings(entry.config)}), not used"
+            return f"{short(entry.type)}({_settings(entry.config)}), not used"
         case "layer" if entry.frozen:
             return f"no gradient for {', '.join(entry.frozen)}"
         case "parameter" | "buffer" | "constant" if not used:
@@ -297,7 +305,7 @@ def _starts(graph: Graph) -> Iterator[str]:
 
 
 def _start(step: Node) -> str:
-    written = _operation(step)
+    written = operation(step)
     return written if is_write(step) else f"{step.name} = {written}"
 
 
@@ -309,6 +317,5 @@ def _choices(graph: Graph) -> Iterator[str]:
             places[choice.label].append(node.name)
     width = max(map(len, places), default=0)
     for label, choice in graph.choices.items():
-        how = {1: "one of", None: "any of"}.get(choice.take, f"{choice.take} of")
         where = f" at {', '.join(places[label])}" if places[label] else ""
-        yield f"{label:{width}} {how} {' | '.join(map(argument, choice.options))}{where}"
+        yield f"{label:{width}} {choice.manner} {' | '.join(map(argument, choice.options))}{where}"
