@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from unicodedata import east_asian_width
 
 from graphnas.ir.arrangement import Arrangement, Tile
-from graphnas.ir.markup import Markup, element, plain
+from graphnas.ir.markup import Markup, element, joined, plain
 
 LETTER, LINE, PAD = 6.65, 18, 8  # a letter's width, a line's height, the room around
 BASE = 13  # from the top of a line to where its letters stand
@@ -114,7 +114,9 @@ def placed(arrangement: Arrangement, tiles: Sequence[Tile]) -> Markup:
     lines = element("path", d=arrangement.lines, fill="none", stroke="currentColor", stroke_opacity=0.55)
     heads = element("path", d=arrangement.heads, fill="currentColor", fill_opacity=0.7)
     pictures = (moved(*corner, tile.picture) for corner, tile in zip(arrangement.corners, tiles, strict=True))
-    return element("g", *([lines] if arrangement.lines else []), *([heads] if arrangement.heads else []), *pictures)
+    return element(
+        "g", joined(*([lines] if arrangement.lines else []), *([heads] if arrangement.heads else []), *pictures)
+    )
 
 
 def box(arrangement: Arrangement, tiles: Sequence[Tile], title: Words, about: str, chosen: bool = False) -> Tile:

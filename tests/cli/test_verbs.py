@@ -6,10 +6,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from graphnas.ir import storing
+from graphnas.ir.pages import page
 from graphnas.ir.specialize import default, specialize
 from graphnas.version import VERSION
 from tests.cli.conftest import Run
@@ -158,6 +160,34 @@ def test_space_is_shown_counted_and_checked(run: Run, space: Path) -> None:
     assert run("space", "size", space, "--estimate", "--json").data["size"] == 6.0
     assert run("space", "check", space, "--json").data == {"valid": True, "choices": 2, "checked": 10}
     assert "is valid" in run("space", "check", space).out
+
+
+def test_space_is_shown_as_a_page(run: Run, space: Path, folder: Path) -> None:
+    assert "wrote page.html" in run("space", "show", "--html", space, "-o", "page.html").out
+    written = (folder / "page.html").read_text(encoding="utf-8")
+    root = ElementTree.fromstring(written)
+    assert written == page(storing.load(space))
+    assert "Net: 11 steps, 2 choices, 6 architectures" in "".join(root.itertext())
+    assert run("space", "show", "--html", space).out.strip() == written.strip()
+    answer = run("space", "show", "--html", space, "--json").data
+    assert answer["html"] == written
+    assert answer["choices"]["act"]["take"] == 1
+
+
+def test_page_marks_an_architecture(run: Run, space: Path, folder: Path) -> None:
+    run("space", "sample", space, "--seed", 3, "-o", "arch.json")
+    answer = run("space", "show", "--html", space, "--arch", "arch.json", "-o", "page.html", "--json").data
+    assert answer["file"] == "page.html"
+    assert "html" not in answer
+    root = ElementTree.fromstring((folder / "page.html").read_text(encoding="utf-8"))
+    rows = [["".join(cell.itertext()) for cell in row] for row in root.iter("tr")]
+    arch = json.loads((folder / "arch.json").read_text())
+    assert {row[0]: row[-1] for row in rows[1:]} == {label: repr(option) for label, option in arch.items()}
+
+
+def test_text_of_a_space_is_written_to_a_file(run: Run, space: Path, folder: Path) -> None:
+    run("space", "show", space, "-o", "space.txt")
+    assert (folder / "space.txt").read_text(encoding="utf-8") == str(storing.load(space))
 
 
 def test_sample_is_read_by_emit_and_the_file_runs(run: Run, folder: Path, space: Path) -> None:
