@@ -26,7 +26,10 @@ MARGIN = 10
 
 
 def svg(graph: Graph, arch: Arch | None = None) -> Markup:
-    """The picture of a graph, the same for equal graphs; of a large one some module calls and choices stay folded.
+    """The picture of a graph, byte for byte the same for the same graph.
+
+    Of a large graph some module calls and choices stay folded, first of all those that repeat what is drawn. Guards,
+    and what switches autocast and gradients, are no part of it.
 
     Args:
         graph: closed or open.
@@ -55,7 +58,8 @@ class _Drawing:
         """Inputs, all items and the output: width, height and picture."""
         drawn = [*map(_input, self._graph.inputs), *self._tiles(self._outline.items, "")]
         read = self._lines(ref.name for ref in self._graph.reads)
-        drawn.append(tiles.card([[("output", True)]], read, (), "", rounded=9))
+        about = f"return {printing.argument(self._graph.output)}"
+        drawn.append(tiles.card([[("output", True)]], read, (), about, rounded=9))
         arranged = arrange(drawn, (), ())
         return arranged.width, arranged.height, tiles.placed(arranged, drawn)
 
@@ -88,7 +92,7 @@ class _Drawing:
         drawn = self._tiles(group.items, inner)
         arranged = arrange(drawn, self._lines(entering(group)), self._leaving((group,)))
         if group.frame is None:
-            return tiles.box(arranged, drawn, [], "", chosen=True)
+            return tiles.box(arranged, drawn)
         name, kind = clipped(relative(inner, prefix)), clipped(printing.short(group.frame.type))
         return tiles.box(arranged, drawn, [(name, True), (f" {kind}", False)], f"{inner}: {group.frame.type}")
 

@@ -32,7 +32,7 @@ def fragment(graph: Graph) -> Markup:
 
 
 def page(graph: Graph, arch: Arch | None = None) -> str:
-    """A page that shows a graph: one file that loads nothing and runs nothing. Equal graphs have equal pages.
+    """A page that shows a graph: one file that loads nothing and runs nothing, and is the same for the same graph.
 
     Args:
         graph: closed or open.

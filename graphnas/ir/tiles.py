@@ -119,26 +119,24 @@ def placed(arrangement: Arrangement, tiles: Sequence[Tile]) -> Markup:
     )
 
 
-def box(arrangement: Arrangement, tiles: Sequence[Tile], title: Words, about: str, chosen: bool = False) -> Tile:
+def box(arrangement: Arrangement, tiles: Sequence[Tile], title: Words = (), about: str = "") -> Tile:
     """An edge around arranged tiles.
 
     Args:
         arrangement: where they are.
         tiles: what is arranged.
-        title: stands in the upper edge beside the lines that enter; may be empty.
+        title: stands in the upper edge beside the lines that enter. A choice has none, since its label is inside.
         about: what shows where the mouse rests on the edge.
-        chosen: whether it is the box of a choice.
     """
     width = arrangement.width + 2 * PAD
     top = LINE + 2 if title else 0
     entries = {value: x + PAD for value, x in arrangement.entries.items()}
     left, width = _beside(wide("".join(word for word, _ in title)), sorted(entries.values()), width)
     height = top + arrangement.height + (0 if arrangement.exits else PAD)
-    color = ACCENT if chosen else "currentColor"
     edge = element(
-        "rect", tip(about), width=f"{width:g}", height=f"{height:g}", rx=4, fill=color,
-        fill_opacity=0 if chosen else 0.03, stroke=color, stroke_opacity=0.8 if chosen else 0.3,
-        stroke_dasharray="3 3" if chosen else None,
+        "rect", *([tip(about)] if about else []), width=f"{width:g}", height=f"{height:g}", rx=4,
+        fill="currentColor" if title else "none", fill_opacity=0.03, stroke="currentColor" if title else ACCENT,
+        stroke_opacity=0.3 if title else 0.8, stroke_dasharray=None if title else "3 3",
     )  # fmt: skip
     down = "".join(f"M{x:g} 0v{top}" for x in entries.values()) if top else ""
     lines = [element("path", d=down, stroke="currentColor", stroke_opacity=0.55)] if down else []

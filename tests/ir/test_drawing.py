@@ -14,18 +14,23 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from graphnas.ir.choice import Choice
 from graphnas.ir.drawing import svg
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import Call, Choose, Frame, Input, Layer, Node, Param, Ref
-from graphnas.ir.outline import BUDGET, Group, folded, outline
+from graphnas.ir.outline import BUDGET, UNDRAWN, Group, folded, outline
 from graphnas.ir.pages import page
+from graphnas.ir.printing import statement
+from graphnas.ir.sampling import sample
 from graphnas.ir.source import Source
 from graphnas.ir.specialize import specialize
 from graphnas.ir.tiles import PALE
 from tests.ir.graphs import ACT, space
+from tests.laws.spaces import spaces
 
 Golden = Callable[[str | Path, str], None]
 SVG = "{http://www.w3.org/2000/svg}"
@@ -111,12 +116,22 @@ def test_decisions_are_filled_and_the_rest_is_pale() -> None:
     assert not any("act_gelu" in "".join(group.itertext()) for group in pale)
 
 
-def test_equal_graphs_have_equal_pages_in_every_process() -> None:
+def test_graph_has_the_same_page_in_every_process() -> None:
     code = "from graphnas.ir.pages import page; from tests.ir.graphs import space; print(page(space()), end='')"
     for seed in ("1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONIOENCODING": "utf-8", "PYTHONPATH": os.getcwd()}
         shown = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=environment)
         assert shown.stdout.decode() == page(space())
+
+
+@given(spaces(), st.integers(0, 99))
+def test_every_step_of_any_space_is_drawn(graph: Graph, seed: int) -> None:
+    picture = ElementTree.fromstring(svg(graph, sample(graph, seed)))
+    told = [tip.text.splitlines()[0] for tip in picture.iter(f"{SVG}title") if tip.text]
+    steps = [node for node in graph.nodes if not isinstance(node.op, Call) or node.op.target not in UNDRAWN]
+    assert not folded(outline(graph))
+    for node in steps:
+        assert told.count(statement(node)) == 1
 
 
 # ---------------------------------------------------------------- groups
