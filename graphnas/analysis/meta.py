@@ -62,6 +62,10 @@ def result(name: str, config: FrozenDict[str, Arg] | None, args: tuple[Arg, ...]
     Raises:
         DependsOnDataError: the shape cannot be told without the data, or torch cannot tell it.
     """
+    try:
+        hash((args, kwargs))
+    except TypeError:  # what torch makes of a dtype, a `torch.finfo`, is no key to a dict
+        return _run(name, config, args, kwargs)
     # The text tells 1, 1.0 and True apart, which are one key to a dict.
     return _remembered(name, config, args, kwargs, repr((config, args, kwargs)))
 
@@ -70,6 +74,10 @@ def result(name: str, config: FrozenDict[str, Arg] | None, args: tuple[Arg, ...]
 def _remembered(
     name: str, config: FrozenDict[str, Arg] | None, args: tuple[Arg, ...], kwargs: FrozenDict[str, Arg], _text: str
 ) -> Any:
+    return _run(name, config, args, kwargs)
+
+
+def _run(name: str, config: FrozenDict[str, Arg] | None, args: tuple[Arg, ...], kwargs: FrozenDict[str, Arg]) -> Any:
     if name in PASSING:
         return args[0]
     if name == SET_DATA:
