@@ -24,7 +24,7 @@ _NAMES = {
     "Tracer": "tracing.tracer", "trace": "tracing.tracer", "example": "tracing.examples", "to_fx": "tracing.fx",
     "recording": "tracing.recording",
     "choice": "nn.choice",
-    "Depth": "mutations.depth",
+    "Constraint": "mutations.constraint", "Depth": "mutations.depth", "Inputs": "mutations.inputs",
     "Skip": "mutations.skip", "Swap": "mutations.swap", "Value": "mutations.value", "mutate": "mutations.mutate",
     "Pattern": "mutations.pattern", "op": "mutations.operators",
     "kind": "mutations.selectors", "region": "mutations.selectors", "where": "mutations.selectors",

@@ -11,7 +11,7 @@ from typing import Any
 from graphnas.analysis.shapes import shape_of, shapes
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import Frame, Layer, Node, Op, Ref, Size, refs_in, transform
-from graphnas.mutations.sites import Site, sites, with_choices
+from graphnas.mutations.sites import Site, sites, with_choices, with_inputs
 
 SEQUENTIAL = "torch.nn.Sequential"
 
@@ -73,7 +73,7 @@ class _Builder:
                 continue
             group = groups.setdefault((holder, site.scope), [])
             if not group or self.start(site) > self._end(group[-1]):  # else a rule has put it in the place of that one
-                group.append(with_choices(self._graph, site))
+                group.append(with_inputs(self._graph, with_choices(self._graph, site)))
         for group in groups.values():
             run = group[:1]
             for block in group[1:]:
@@ -95,6 +95,7 @@ class _Builder:
             first,
             name=name, kind="block", type=entry.type, path=entry.path, config=entry.config,
             nodes=self._names[self.start(first) : stop + 1], outputs=ends,
+            input_shapes=tuple(shape_of(shape, ref) for ref in first.inputs),
             output_shapes=tuple(shape_of(shape, ref) for ref in ends), elastic=first.elastic or last.elastic,
         )  # fmt: skip
         return Chain(site, tuple(blocks), links, fault)

@@ -8,6 +8,7 @@ import re
 from graphnas.ir.graph import Graph
 
 CHOICE = "choice"  # what the node is called that a rule puts beside a site
+INPUT = "input"  # what the choice is called that a site reads
 
 
 def suffixed(name: str, suffix: str) -> str:

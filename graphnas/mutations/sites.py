@@ -15,7 +15,7 @@ from graphnas.ir.graph import Graph
 from graphnas.ir.naming import without_calls
 from graphnas.ir.node import Arg, Call, Choose, Frame, Layer, Node, Param, Ref, refs_in, transform
 from graphnas.ir.source import Source
-from graphnas.mutations.naming import CHOICE, is_beside
+from graphnas.mutations.naming import CHOICE, INPUT, is_beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +154,17 @@ def with_choices(graph: Graph, site: Site) -> Site:
         if choice is None:
             break
         found = replace(found, nodes=_through(graph, site, choice), outputs=(Ref(choice.name),))
+    return found
+
+
+def with_inputs(graph: Graph, site: Site) -> Site:
+    """The site with the choices of what it reads that rules have put before it, and with what these choose among."""
+    found = site
+    while found.inputs:
+        choice = graph.by_name.get(found.inputs[0].name)
+        if choice is None or not isinstance(choice.op, Choose) or not is_beside(choice.name, site.name, INPUT):
+            break
+        found = replace(found, nodes=(choice.name, *found.nodes), inputs=(*choice.refs, *found.inputs[1:]))
     return found
 
 
