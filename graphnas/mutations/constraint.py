@@ -9,13 +9,13 @@ from typing import Any, TypeAlias
 from graphnas.errors import ConstraintError, GraphError, nearest
 from graphnas.ir import printing
 from graphnas.ir.choice import Apply, Choice, Expr, choices_in
-from graphnas.ir.counting import count, holds
+from graphnas.ir.counting import holds
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
 from graphnas.ir.sampling import sample
 from graphnas.ir.specialize import default
 from graphnas.ir.values import is_boolean
-from graphnas.mutations.explain import Explanation
+from graphnas.mutations.explain import Explanation, in_words, number_of_architectures
 
 # A Boolean expression, or a function that makes one of the space's choices by label.
 Condition: TypeAlias = "Expr | Callable[[Mapping[str, Choice]], Any]"
@@ -64,14 +64,18 @@ class Constraint:
         condition = self._condition(graph)
         spoken = {choice.label: choice.options for choice in choices_in(condition)}
         narrower = replace(graph, constraints=(*graph.constraints, condition))
-        fate = (
-            "the original satisfies it"
-            if holds(narrower, default(graph))
-            else "the original breaks it, and is no member of the space"
-        )
-        notes = (fate, _remaining(graph, narrower))
-        words = f"architectures with {printing.expression(condition)}"
-        return Explanation(type(self).__name__, words, (), (), (), FrozenDict(spoken), notes)
+        is_kept = holds(narrower, default(graph))
+        notes = ["the original satisfies it" if is_kept else "the original breaks it, and is no member of the space"]
+        architectures = None
+        try:
+            architectures = number_of_architectures(self(graph))
+            notes.append(f"it keeps {in_words(architectures)} of {in_words(number_of_architectures(graph))} architectures")
+        except (ConstraintError, GraphError) as error:
+            notes.append(f"applying the rule is an error: {error}")
+        return Explanation(
+            type(self).__name__, f"architectures with {printing.expression(condition)}", (), (), (),
+            FrozenDict(spoken), architectures, tuple(notes),
+        )  # fmt: skip
 
     def _condition(self, graph: Graph) -> Expr:
         condition = self.condition
@@ -182,16 +186,3 @@ def _named_options(tree: Any) -> Iterator[tuple[Choice, Any]]:
         case Apply(args=args):
             for item in args:
                 yield from _named_options(item)
-
-
-def _remaining(wider: Graph, narrower: Graph) -> str:
-    """How many architectures satisfy the condition."""
-    try:
-        return f"{count(narrower)} of {count(wider)} architectures satisfy it"
-    except GraphError:  # too entangled to be counted
-        pass
-    try:
-        sample(narrower, seed=0)
-    except ConstraintError as error:
-        return str(error)
-    return "some architectures satisfy it; there are too many to be counted"

@@ -16,8 +16,9 @@ from graphnas.mutations.explain import Explanation, Selection, explanation, sele
 from graphnas.mutations.insertion import Insertion, with_insertions
 from graphnas.mutations.labels import check_decisions, check_label
 from graphnas.mutations.naming import Names
+from graphnas.mutations.selectors import Where
 from graphnas.mutations.sites import Site
-from graphnas.mutations.where import Where, check_where
+from graphnas.mutations.where import check_where
 
 
 @dataclass(frozen=True)
@@ -63,15 +64,14 @@ class Depth:
                 names.beside(site.name, "depth"), Choose(choice), tuple(links[kept - 1] for kept in choice.options),  # type: ignore[operator]
                 scope=site.scope, when=graph.node(links[-1].name).when, source=site.source,
             )  # fmt: skip
-            # Behind the loop, not inside the last block: so the site is no module call here.
-            insertions.append(Insertion(replace(site, kind="call"), (chosen,)))
+            insertions.append(Insertion(site, (chosen,)))
         return with_insertions(graph, insertions)
 
     def explain(self, graph: Graph) -> Explanation:
         """The containers that the rule takes, those it passes over and why, the blocks that stay, and the decisions."""
         finder = _Finder(graph, self.least)
         selection = self._selection(finder)
-        found = explanation(self, selection, self.label, lambda site: self._choice(finder, site))
+        found = explanation(self, graph, selection, self.label, lambda site: self._choice(finder, site))
         limits = ((site, finder.limits[site.name]) for site in selection.matched)
         notes = (
             f"{site.name} keeps its first {limit.options[-1]} of {limit.options[0]} blocks: {limit.reason}"

@@ -18,8 +18,10 @@ from graphnas.mutations.insertion import pointed, renamed
 from graphnas.mutations.labels import check_decisions, check_label
 from graphnas.mutations.naming import INPUT, Names
 from graphnas.mutations.overwriting import overwriting
-from graphnas.mutations.sites import Site, not_one_tensor, sites, with_choices
-from graphnas.mutations.where import Where, check_where, describe, matches, suggestions
+from graphnas.mutations.regions import candidates
+from graphnas.mutations.selectors import Where
+from graphnas.mutations.sites import Site, not_one_tensor, with_choices
+from graphnas.mutations.where import check_where, describe, matches, suggestions
 
 ORIGINAL = "original"
 PLACES = 3  # sources that a message names
@@ -66,7 +68,7 @@ class Inputs:
             GraphError: nothing matches, no source suits a site that matches, or the network cannot take several of the
                 sources joined.
         """
-        finder = _Finder(graph, self.sources)
+        finder = _Finder(graph, self.where, self.sources)
         taken = self._selection(finder).required()
         check_decisions(graph, taken, lambda site: self._choice(finder, site))
         names = Names(graph)
@@ -84,9 +86,9 @@ class Inputs:
 
     def explain(self, graph: Graph) -> Explanation:
         """The sites that the rule takes, those it passes over and why, and the decisions."""
-        finder = _Finder(graph, self.sources)
+        finder = _Finder(graph, self.where, self.sources)
         selection = self._selection(finder)
-        found = explanation(self, selection, self.label, lambda site: self._choice(finder, site))
+        found = explanation(self, graph, selection, self.label, lambda site: self._choice(finder, site))
         notes = (note for site in selection.matched if (note := finder.note(site)))
         return replace(found, notes=(*found.notes, *notes))
 
@@ -104,14 +106,15 @@ class Inputs:
 class _Finder:
     """The sites of a graph as rules have left them, and what each of them may read."""
 
-    def __init__(self, graph: Graph, sources: Where) -> None:
+    def __init__(self, graph: Graph, where: Where, sources: Where) -> None:
         self._graph = graph
         self._shapes, self._awaited = shapes(graph), awaited_in(graph)
         self._names = tuple(graph.by_name)
         self._order = {name: position for position, name in enumerate(self._names)}
-        self.candidates = tuple(with_choices(graph, site) for site in sites(graph))
-        self._where = sources
-        self._matching = tuple(site for site in self.candidates if matches(sources, site))
+        self.candidates = tuple(with_choices(graph, site) for site in candidates(graph, where))
+        self._sources = sources
+        self._earlier = tuple(with_choices(graph, site) for site in candidates(graph, sources))
+        self._matching = tuple(site for site in self._earlier if matches(sources, site))
         self._known: dict[str, Selection] = {}
 
     def sources(self, site: Site) -> Selection:
@@ -119,11 +122,13 @@ class _Finder:
         if site.name not in self._known:
             start = self._order[_first(self._graph, site)]
             earlier = [source for source in self._matching if self._order[source.nodes[-1]] < start]
-            self._known[site.name] = select(self._where, earlier, lambda source: self._unread(source, site))
+            self._known[site.name] = select(self._sources, earlier, lambda source: self._unread(source, site))
         return self._known[site.name]
 
     def unfit(self, site: Site, label: str) -> str:
         """Why a site cannot read anything else than it does; empty where it can."""
+        if site.unfit:
+            return site.unfit
         if not site.inputs:
             return "it reads no tensor but parameters"
         own, shape = site.inputs[0], site.input_shapes[0]
@@ -142,9 +147,9 @@ class _Finder:
         if found.matched:
             return ""
         if not self._matching:
-            return f"nothing is like its sources, {describe(self._where)}.{suggestions(self._where, self.candidates)}"
+            return f"nothing is like its sources, {describe(self._sources)}.{suggestions(self._sources, self._earlier)}"
         if not found.passed:
-            return f"no earlier site is among its sources, {describe(self._where)}"
+            return f"no earlier site is among its sources, {describe(self._sources)}"
         return f"it can read none of its sources: {_listed(found.passed)}"
 
     def note(self, site: Site) -> str:

@@ -103,6 +103,29 @@ def sequential(draft: Draft) -> None:
         draft.layer("1", draft.one_of((TANH, RELU)), value)
 
 
+def loop(draft: Draft) -> None:
+    """A list of layers or modules, called one after the other; perhaps others read what they give."""
+    path = draft.fresh(draft.below("list"))
+    draft.entries.append(Entry(path, "module", "torch.nn.ModuleList"))
+    known, value = len(draft.values), draft.value()
+    kind, activated = draft.one_of(("layer", "module")), draft.flip()
+    for number in range(draft.one_of((2, 3))):
+        name = f"{path.removeprefix(f'{draft.path}.')}.{number}"
+        if kind == "layer":
+            value = draft.layer(name, draft.kit.mix(draft.kit.channels, draft.kit.channels), value)
+        else:
+            with draft.module(name, "Item"):
+                given = value
+                value = draft.layer("layer", draft.kit.mix(draft.kit.channels, draft.kit.channels), given)
+                draft.one_of(EFFECTS)(draft)
+                value = draft.call("torch.Tensor.__add__", value, given)
+        if activated:
+            value = draft.call("torch.relu", value)
+    if draft.flip():  # nothing else reads what is between
+        del draft.values[known:]
+        draft.values.append(value)
+
+
 def table(draft: Draft) -> None:
     """Rows of the module table that no node uses: a spare layer, an empty slot, a tie, a buffer."""
     match draft.one_of(("layer", "none", "tie", "buffer")):
@@ -355,7 +378,7 @@ def owned(draft: Draft, value: Ref) -> bool:
     return False
 
 
-PLAIN: tuple[Step, ...] = (layer, function, addition, again, parameter, pieces, reshape, sequential, table)
+PLAIN: tuple[Step, ...] = (layer, function, addition, again, parameter, pieces, reshape, sequential, loop, table)
 CHOICES: tuple[Step, ...] = (
     layer_choice,
     width_choice,

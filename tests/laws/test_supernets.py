@@ -21,6 +21,8 @@ from graphnas.ir.sampling import sample
 from graphnas.ir.specialize import default, specialize
 from graphnas.ir.verify import verify
 from graphnas.mutations import library
+from graphnas.mutations.depth import Depth
+from graphnas.mutations.inputs import Inputs
 from graphnas.mutations.mutate import Rule, mutate
 from graphnas.mutations.operators import op
 from graphnas.mutations.pattern import Pattern
@@ -103,11 +105,14 @@ RULES: dict[Network, tuple[Rule, ...]] = {
         Swap("layer[23].*.conv1", {"inverted": library.inverted_residual(2), "zero": library.zero()}),
         Value("layer3.*.conv2", "kernel_size", (1, 5), also={"padding": lambda kernel: kernel // 2}),
         Skip("layer4.1"),
+        Inputs("layer3.1", "layer3.0.bn2", take=None),
     ),
     RESNET_50: (
         Pattern(lambda x: op(nn.ReLU)(NORM(op(nn.Conv2d, kernel_size=1)(x))), {"point": Point.of}, where="layer[12].*"),
         ACTIVATIONS,
         Skip(region("layer[34].*.conv2", "layer[34].*.bn2")),
+        Depth("layer[1-4]"),
+        Inputs("layer4.2.conv3", "layer4.1.bn2"),
     ),
     MOBILENET: (
         Pattern(lambda x: op(nn.Hardswish)(NORM(CONV(x))), {"point": Point.of}, label="point"),
@@ -122,12 +127,14 @@ RULES: dict[Network, tuple[Rule, ...]] = {
         Swap(nn.GELU, {"relu": nn.ReLU}),
         Skip("blocks.*.mlp"),
         Value(nn.Dropout, "p", (0.5, 0.0), label="p"),
+        Depth("blocks"),
     ),
     GPT_SMALL: (
         Swap("h.*.attn", {"causal": library.grouped_query_attention(2, heads=4, causal=True)}),
         Swap(nn.GELU, {"relu": nn.ReLU, "silu": nn.SiLU}),
         Skip("h.*.mlp"),
         Value("*.mlp.drop", "p", (0.3,)),
+        Depth("h"),
     ),
 }
 

@@ -99,16 +99,19 @@ def test_original_that_breaks_it_is_explained(space: Graph) -> None:
     assert found.looked_for == "architectures with <layers.depth> < 3"
     assert dict(found.decisions) == {"layers.depth": (3, 2, 1)}
     count = sum(arch["layers.depth"] < 3 for arch in enumerate_archs(space))
+    assert found.architectures == count
     assert found.notes == (
         "the original breaks it, and is no member of the space",
-        f"{count} of {space.size()} architectures satisfy it",
+        f"it keeps {count} of {space.size()} architectures",
     )
     assert SHALLOW.explain(space).notes[0] == "the original satisfies it"
 
 
 def test_explain_says_that_nothing_is_left(space: Graph) -> None:
     nothing = Constraint(lambda choice: choice["layers.depth"] > 3)
-    assert nothing.explain(space).notes[1] == f"0 of {space.size()} architectures satisfy it"
+    found = nothing.explain(space)
+    assert found.architectures is None
+    assert found.notes[1].startswith("applying the rule is an error: no architecture of space Net satisfies")
 
 
 def test_command_line_says_and_honors_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

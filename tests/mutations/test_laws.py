@@ -21,6 +21,9 @@ from graphnas.ir.sampling import sample
 from graphnas.ir.specialize import canonical, specialize
 from graphnas.ir.storing import from_json, to_json
 from graphnas.ir.verify import verify
+from graphnas.mutations.chains import chains
+from graphnas.mutations.depth import Depth
+from graphnas.mutations.inputs import Inputs
 from graphnas.mutations.mutate import Rule
 from graphnas.mutations.operators import Operator, op
 from graphnas.mutations.operators import Value as Operand
@@ -38,6 +41,7 @@ seeds = st.integers(0, 2**32 - 1)
 # What a rule says where it takes nothing.
 NOTHING = (
     "matches nothing", "passes over every site", "name an end behind every beginning", "matches overlapping sites",
+    "is shared by",
 )  # fmt: skip
 
 
@@ -171,15 +175,40 @@ def pattern(graph: Graph, seed: int) -> Rule:
     return Pattern(lambda x, y: applied_to(x, y), {"pair": Pair.of}, label)
 
 
+def depth(graph: Graph, seed: int) -> Rule:
+    some_sites(graph, seed)  # leaves out what does not run
+    rng = random.Random(seed)
+    chosen = {chain.site.name for chain in chains(graph) if rng.random() < 0.8}
+    return Depth(lambda site: site.name in chosen, 1 + seed % 2, "{node}.dropped")
+
+
+def inputs(graph: Graph, seed: int) -> Rule:
+    chosen, sources = some_sites(graph, seed), some_sites(graph, seed + 1)
+    take, merge = ((1, "sum"), (None, "sum"), (None, "mean"))[seed % 3]
+    return Inputs(lambda site: site.name in chosen, lambda site: site.name in sources, take, merge, "{node}.from")
+
+
+def several(graph: Graph, seed: int) -> Rule:
+    """Two rules, the second on what the first has made."""
+    first, second = random.Random(seed).sample((swap, skip, value, depth, inputs), 2)
+
+    def both(graph: Graph) -> Graph:
+        once = applied(first(graph, seed), graph)
+        return second(once, seed)(once)
+
+    return both
+
+
 MAKERS = {
     "Swap": swap, "library": fitted, "Skip": skip, "Value": value, "Swap of a region": swapped_region,
-    "Skip of a region": skipped_region, "Pattern": pattern,
+    "Skip of a region": skipped_region, "Pattern": pattern, "Depth": depth, "Inputs": inputs,
+    "several": several,
 }  # fmt: skip
 RULES = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 
 
 def applied(rule: Rule, graph: Graph) -> Graph:
-    """The wider space; a draw in which the rule finds no site is left out."""
+    """The wider space; a draw in which the rule finds no site is left out, or sites of one label that differ."""
     try:
         wider = rule(graph)
     except GraphError as error:
