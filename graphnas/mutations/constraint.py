@@ -69,7 +69,9 @@ class Constraint:
         architectures = None
         try:
             architectures = number_of_architectures(self(graph))
-            notes.append(f"it keeps {in_words(architectures)} of {in_words(number_of_architectures(graph))} architectures")
+            notes.append(
+                f"it keeps {in_words(architectures)} of {in_words(number_of_architectures(graph))} architectures"
+            )
         except (ConstraintError, GraphError) as error:
             notes.append(f"applying the rule is an error: {error}")
         return Explanation(
