@@ -17,7 +17,8 @@ from graphnas.errors import GraphError
 from graphnas.ir.choice import Apply, Choice, Option
 from graphnas.ir.node import Arg
 
-LIMIT = 200_000  # branches in all diagrams, and terms of an expression
+LIMIT = 20_000  # terms of an expression
+STEPS = 1_000_000  # ways that are looked at before a space is given up
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +53,7 @@ class Diagrams:
         self._branches: dict[tuple[str, tuple[Diagram, ...]], Branch] = {}
         self._chosen: dict[tuple[Diagram, Diagram, Diagram], Diagram] = {}
         self._supports: dict[Diagram, frozenset[str]] = {}
+        self._steps = 0
         self.true, self.false, self.zero = self.leaf(True), self.leaf(False), self.leaf(0)
 
     # ---------------------------------------------------------------- making
@@ -111,15 +113,15 @@ class Diagrams:
         """Branches on the first label that the items branch on."""
         label = min((item.label for item in items if isinstance(item, Branch)), key=self._rank.__getitem__)
         ways = range(len(self._choices[label].domain))
+        self._steps += len(ways)
+        if self._steps > STEPS:
+            _refuse(label)
         return self._branch(label, tuple([function(tuple([_way(item, label, way) for item in items])) for way in ways]))
 
     def _branch(self, label: str, ways: tuple[Diagram, ...]) -> Diagram:
         if all(way is ways[0] for way in ways):
             return ways[0]
-        found = self._branches.setdefault((label, ways), Branch(label, ways))
-        if len(self._branches) > LIMIT:
-            _refuse(label)
-        return found
+        return self._branches.setdefault((label, ways), Branch(label, ways))
 
     # ---------------------------------------------------------------- reading
     def support(self, diagram: Diagram) -> frozenset[str]:
@@ -177,7 +179,7 @@ def _way(item: Diagram, label: str, way: int) -> Diagram:
 
 def _refuse(label: str) -> None:
     raise GraphError(
-        f"what depends on {label!r} and the choices around it has more than {LIMIT} cases\n"
+        f"what depends on {label!r} and the choices around it has too many cases to be written down\n"
         f"  at label {label!r}. Let fewer choices open one another or change shapes together, or share labels."
     )
 

@@ -19,6 +19,7 @@ from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import Call, Choose, Entry, Input, Layer, Node, Ref
 from tests.models.gpt import GPT
+from tests.published.sketch import Sketch
 from tests.tracing import whole
 from tests.tracing.test_opaque import MODULES, traced
 
@@ -182,6 +183,17 @@ def test_one_layer_that_several_arms_need_counts_once() -> None:
     cost = gn.cost.macs(graph)
     found = {(arch["first"], arch["second"]): cost(arch) for arch in gn.enumerate_archs(graph)}
     assert found == {("x", "x"): 0, ("x", "layer"): 144, ("layer", "x"): 144, ("layer", "layer"): 144}
+
+
+def test_choices_that_all_depend_on_one_another_are_refused_soon() -> None:
+    draft = Sketch(2, 4, 8, 8)
+    values = [draft.x]
+    for place in range(10):
+        arms = {str(source): value for source, value in enumerate(values)}
+        joined = draft.choose(f"inputs{place}", f"inputs{place}", arms, take=min(2, len(arms)))
+        values.append(draft.layer(f"conv{place}", nn.Conv2d, joined, 4, 4, 1))
+    with pytest.raises(GraphError, match="too many cases"):
+        gn.cost.macs(draft.graph(values[-1]))
 
 
 def test_a_shared_label_is_one_table() -> None:
