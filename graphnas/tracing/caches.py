@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import Any
 
@@ -10,50 +11,87 @@ import torch
 from torch import Tensor, nn
 
 Outcome = tuple[Any, Any]  # what a call gave, and what was then kept, both frozen
+Change = Callable[[Any], Any]  # makes other arguments of those of a call
 _IDENTITY: Any = object.__eq__
 _BY_IDENTITY = (FunctionType, type, nn.Module)
 
 
-def is_cache(call: Callable[[bool, bool], Outcome | None]) -> bool:
+def is_cache(call: Callable[[Change | None, bool], Outcome | None], given: Any) -> bool:
     """Tries whether earlier calls change what a model does.
 
     They do not where, whatever the values of the inputs, one call leaves the same behind as any other, and every call
-    gives what a first call gives.
+    gives what a first call gives; on inputs of other sizes too, if the model takes these.
 
     Args:
-        call: calls the model, on the example or (True) on other values of the same shapes, and if the second argument
-            is True as if for the first time; None if it raises or there are no other values.
+        call: calls the model on the example, or on what that is changed to and then with other random numbers, and if
+            the second argument is True as if for the first time; None if it raises or there is no such change.
+        given: the arguments of the example.
     """
-    first, second = call(False, True), call(False, False)
-    other = call(True, True)
+    first, second = call(None, True), call(None, False)
+    other = call(other_values, True)
     if first is None or second is None or other is None:
         return False
-    third = call(False, True) and call(True, False)
+    third = call(None, True) and call(other_values, False)
     if third is None:
         return False
     kept = all(same(first[1], later[1]) for later in (second, other, third))
-    return kept and same(first[0], second[0]) and same(other[0], third[0])
+    if not kept or not same(first[0], second[0]) or not same(other[0], third[0]):
+        return False
+    return all(_is_unmoved(call, change) for change in _other_sizes(given))
+
+
+def _is_unmoved(call: Callable[[Change | None, bool], Outcome | None], change: Change) -> bool:
+    """Whether inputs of other sizes give behind the example what they give in a first call, if both can be made."""
+    alone = call(change, True)
+    behind = alone and call(None, True) and call(change, False)
+    return alone is None or behind is None or same(alone[0], behind[0])
 
 
 def other_values(tree: Any) -> Any:
     """Arguments of the same shapes with other values within the range of the old; None where there are none."""
-    changed = False
+    tensors = _tensors(tree)
+    others = [_other(tensor) for tensor in tensors]
+    if all(map(torch.equal, tensors, others)):
+        return None
+    return _with(tree, iter(others))
 
-    def other(item: Any) -> Any:
-        nonlocal changed
-        if isinstance(item, Tensor):
-            made = _other(item)
-            changed = changed or not torch.equal(made, item)
-            return made
-        if isinstance(item, dict):
-            return {key: other(part) for key, part in item.items()}
-        if isinstance(item, list | tuple):
-            parts = [other(part) for part in item]
-            return type(item)(*parts) if hasattr(item, "_fields") else type(item)(parts)
-        return item
 
-    found = other(tree)
-    return found if changed else None
+def _other_sizes(given: Any) -> list[Change]:
+    """What makes inputs twice as large in one dimension of one of them, or in all dimensions of one size."""
+    sizes = [(place, dim, size) for place, item in enumerate(_tensors(given)) for dim, size in enumerate(item.shape)]
+    alone = [frozenset(((place, dim),)) for place, dim, _ in sizes]
+    alike = [frozenset((place, dim) for place, dim, size in sizes if size == each) for *_, each in sizes]
+    return [functools.partial(_doubled, dims) for dims in dict.fromkeys((*alone, *alike))]
+
+
+def _doubled(dims: frozenset[tuple[int, int]], tree: Any) -> Any:
+    tensors = _tensors(tree)
+    with torch.no_grad():
+        made = [item.detach() for item in tensors]
+        for place, dim in dims:
+            made[place] = torch.cat((made[place], made[place]), dim)
+    return _with(tree, iter([new.requires_grad_(old.requires_grad) for new, old in zip(made, tensors)]))
+
+
+def _tensors(tree: Any) -> list[Tensor]:
+    """The tensors in a tree of arguments, in order."""
+    if isinstance(tree, Tensor):
+        return [tree]
+    if isinstance(tree, dict | list | tuple):
+        return [item for part in (tree.values() if isinstance(tree, dict) else tree) for item in _tensors(part)]
+    return []
+
+
+def _with(tree: Any, tensors: Iterator[Tensor]) -> Any:
+    """A tree of arguments with other tensors."""
+    if isinstance(tree, Tensor):
+        return next(tensors)
+    if isinstance(tree, dict):
+        return {key: _with(part, tensors) for key, part in tree.items()}
+    if isinstance(tree, list | tuple):
+        parts = [_with(part, tensors) for part in tree]
+        return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
+    return tree
 
 
 def _other(tensor: Tensor) -> Tensor:

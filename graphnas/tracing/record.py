@@ -167,8 +167,12 @@ def steps_in(call: ModuleCall) -> Iterator[Step]:
 
 def identified(step: Step) -> Arg:
     """A step with every value told by where it comes from, so that those of two runs can be compared."""
-    kwargs = [(key, transform(arg, _origin)) for key, arg in step.kwargs.items()]
-    return (step.op, transform(step.args, _origin), kwargs)
+    return (step.op, told(step.args), [(key, told(arg)) for key, arg in step.kwargs.items()])
+
+
+def told(tree: Arg) -> Arg:
+    """An argument tree with every value told by where it comes from."""
+    return transform(tree, _origin)
 
 
 @dataclass(frozen=True, slots=True)

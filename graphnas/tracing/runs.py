@@ -15,12 +15,12 @@ from graphnas.ir.choice import TRAINING, Apply
 from graphnas.ir.node import GUARD, Call
 from graphnas.tracing import casting, patches
 from graphnas.tracing.branches import both_modes, united
-from graphnas.tracing.caches import Outcome, frozen, is_cache, other_values, same
+from graphnas.tracing.caches import Change, Outcome, frozen, is_cache, same
 from graphnas.tracing.conversions import Conversions, FoundError
 from graphnas.tracing.examples import Faces, keep_apart, numbered
 from graphnas.tracing.interface import Interface
 from graphnas.tracing.meanings import identifies_dtypes, looks_at_objects
-from graphnas.tracing.memory import Kept, difference, kept, tell_of_buffers
+from graphnas.tracing.memory import Kept, differ, difference, kept, refusal, tell_of_buffers, tell_of_counters
 from graphnas.tracing.modules import Registry
 from graphnas.tracing.opaque import keep_whole, warn
 from graphnas.tracing.record import Record, Step
@@ -148,12 +148,15 @@ class Runs:
     def _keep_whole(self, error: UnrecordableError) -> str:
         """What has raised becomes one layer of the graph; returns its path."""
         path = error.path
-        while path and self._registry.layer(self._registry.named(path)) is not None:
+        while self._is_whole(path):
             path = path.rpartition(".")[0]  # a layer, or kept whole already: it is what is around it
         if not path:
             raise error
         keep_whole(self._registry, path, error)
         return path
+
+    def _is_whole(self, path: str) -> bool:
+        return path != "" and self._registry.layer(self._registry.named(path)) is not None
 
     def _restore(self) -> None:
         self._snapshot.restore()
@@ -207,33 +210,34 @@ class Runs:
         step: Step | None = None
         try:
             with self._conversions.settled():
-                step = difference(first, self._once(face, first.training))
-            if step is None:
+                second = self._once(face, first.training)
+            if not differ(first, second):
+                again = kept(self._registry, self._snapshot, self._around, second)
+                tell_of_counters(found, again, self._registry.name)
                 return
+            step = difference(first, second)
         except TraceError as error:
             cause = error
-        for item in found:
-            if not is_cache(functools.partial(self._outcome, item, first.training, face)):
-                raise self._memory(item, first, face, step, cause) from cause
+        call = functools.partial(self._outcome, training=first.training, face=face)
+        given = face.fresh()[:2]
+        errors = [
+            refusal(item, self._holder(item, first.training, face), self._registry.name, step, cause)
+            for item in found
+            if not is_cache(functools.partial(call, item), given)
+        ]
+        errors.sort(key=lambda error: self._is_whole(error.path))  # what changes in those decides nothing here
+        if errors:
+            raise errors[0] from cause
 
-    def _memory(
-        self, found: Kept, first: Record, face: Interface, step: Step | None, cause: TraceError | None
-    ) -> UnrecordableError:
-        """The error about an attribute that makes a later call do something else."""
-        source = found.source or (step.source if step else None)
-        place = str(source) if cause is None or found.source else _place(cause)
-        what = f"the attribute {found.name!r} keeps what one call computes, and the next call then does something else"
-        return UnrecordableError(
-            f"{what}\n  at {place}, in the model {self._registry.name}. "
-            "A graph has no such memory: take it as an input and return it, or hold it in a buffer of fixed shape.",
-            self._changer(self._is_changed(found), first.training, face) if found.module is None else found.module,
-            what,
-            source,
-        )
+    def _holder(self, found: Kept, training: bool, face: Interface) -> str:
+        """The module that keeps something, or if that is held beside the modules the innermost that changes it."""
+        return self._changer(self._is_changed(found), training, face) if found.module is None else found.module
 
-    def _outcome(self, found: Kept, training: bool, face: Interface, other: bool, fresh: bool) -> Outcome | None:
+    def _outcome(
+        self, found: Kept, change: Change | None, fresh: bool, *, training: bool, face: Interface
+    ) -> Outcome | None:
         """What the model gives while nobody records it, with its state, and what an attribute then is."""
-        if not self._runs(face, training, other, fresh):
+        if not self._runs(face, training, change, fresh):
             return None
         held = [
             (f"{self._registry.path(module, '')}.{name}".lstrip("."), getattr(module, name, None))
@@ -324,16 +328,16 @@ class Runs:
             self._runs(face, training)
         return found[0] if found else ""
 
-    def _runs(self, face: Interface, training: bool, other: bool = False, fresh: bool = True) -> bool:
-        """Whether the model runs on the example inputs, or on other values, while nobody records it."""
+    def _runs(self, face: Interface, training: bool, change: Change | None = None, fresh: bool = True) -> bool:
+        """Whether the model runs on the example inputs, or on what they are changed to, while nobody records it."""
         if fresh:
             self._restore()
         else:
             self._snapshot.restore(attributes=False)
-        self._snapshot.seed()
+        self._snapshot.seed(0 if change is None else 1)
         args, kwargs, _ = face.fresh(apart=False)
-        if other:
-            changed = other_values((args, kwargs))
+        if change is not None:
+            changed = change((args, kwargs))
             if changed is None:
                 return False
             args, kwargs = changed
@@ -343,8 +347,3 @@ class Runs:
         except Exception:  # what it raises is told already: the run that was recorded has raised
             return False
         return True
-
-
-def _place(error: TraceError) -> str:
-    """The user's line that an error names."""
-    return str(error).partition("\n  at ")[2].partition(",")[0].partition(". ")[0]

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 
 from graphnas.tracing.identity import storage
 
-_CONTAINERS = frozenset((list, dict, set, collections.OrderedDict, collections.defaultdict, collections.deque))
+CONTAINERS = frozenset(
+    (list, dict, set, collections.OrderedDict, collections.defaultdict, collections.Counter, collections.deque)
+)
 _OF_TORCH = frozenset(vars(nn.Module()))
 
 
@@ -26,7 +28,7 @@ class Snapshot:
     def __init__(self, modules: Sequence[nn.Module]) -> None:
         self._modules = [(module, dict(module.__dict__)) for module in modules]
         self._containers: dict[int, tuple[Any, Any, Any]] = {}
-        held = [value for _, attributes in self._modules for value in attributes.values() if type(value) in _CONTAINERS]
+        held = [value for _, attributes in self._modules for value in attributes.values() if type(value) in CONTAINERS]
         self._empty = [value for value in held if not value]  # most containers, such as those of hooks, are
         for value in held:
             if value:
@@ -51,7 +53,7 @@ class Snapshot:
         contents = dict(container) if isinstance(container, dict) else list(container)
         self._containers[id(container)] = (container, contents, _identities(container))
         for item in container.values() if isinstance(container, dict) else container:
-            if type(item) in _CONTAINERS:
+            if type(item) in CONTAINERS:
                 self._keep(item)
 
     def watch(self, tensor: Tensor) -> None:
@@ -67,11 +69,11 @@ class Snapshot:
         for tensor in self._by_storage.pop(written, ()):
             self._values.append((tensor.data, tensor.detach().clone()))
 
-    def seed(self) -> None:
-        """Start the generators anew, so that a trace is reproducible."""
-        torch.default_generator.manual_seed(0)  # `torch.manual_seed` reads the stack for a CUDA that is not in use
+    def seed(self, number: int = 0) -> None:
+        """Start torch's generators anew, so that a trace is reproducible."""
+        torch.default_generator.manual_seed(number)  # `torch.manual_seed` reads the stack for a CUDA that is not in use
         if self._cuda is not None:
-            torch.cuda.manual_seed_all(0)
+            torch.cuda.manual_seed_all(number)
         random.seed(0)
 
     def foreign_draws(self) -> Iterator[str]:
@@ -87,7 +89,7 @@ class Snapshot:
         Buffers that there were not are among them.
         """
         for module, attributes in self._modules:
-            buffers = module._buffers if type(module._buffers) in _CONTAINERS else {}
+            buffers = module._buffers if type(module._buffers) in CONTAINERS else {}
             held = self._containers[id(buffers)][1] if id(buffers) in self._containers else {}
             yield from (
                 (module, name, None)
@@ -97,7 +99,7 @@ class Snapshot:
             for name, value in module.__dict__.items():
                 if name not in _OF_TORCH:
                     before = attributes.get(name)
-                    if value is not before or (type(value) in _CONTAINERS and self._is_changed(value)):
+                    if value is not before or (type(value) in CONTAINERS and self._is_changed(value)):
                         yield module, name, before
 
     def _is_changed(self, container: Any) -> bool:
@@ -105,7 +107,7 @@ class Snapshot:
         if held is None or _identities(container) != held[2]:
             return held is not None or bool(container)
         items = container.values() if isinstance(container, dict) else container
-        return any(type(item) in _CONTAINERS and self._is_changed(item) for item in items)
+        return any(type(item) in CONTAINERS and self._is_changed(item) for item in items)
 
     def restore(self, attributes: bool = True) -> None:
         """Put everything back.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import collections
 import math
 import random
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from graphnas.errors import TraceError
+from graphnas.errors import TraceError, TraceWarning
 from graphnas.tracing.tracer import Tracer, trace
 from tests.tracing import networks
 from tests.tracing.comparison import assert_equal, emitted
@@ -111,7 +112,8 @@ def test_model_is_as_it_was(raises: bool, training: bool, grad: bool) -> None:
             with pytest.raises(TraceError):
                 trace(model, x)
         else:
-            trace(model, x)
+            with pytest.warns(TraceWarning, match="'cache' of Busy changes in every call"):
+                trace(model, x)
         assert (photograph(model), surroundings()) == before
     assert torch.equal(x, kept)
 
@@ -460,14 +462,17 @@ GENERATOR = np.random.default_rng(0)
 class Remembering(nn.Module):
     """Keeps something from call to call."""
 
+    all = 0
+
     def __init__(self, keep: Callable[[Any, Tensor], Tensor]) -> None:
         super().__init__()
         self.fc = nn.Linear(6, 6)
         self.keys: list[Tensor] = []
         self.named: dict[str, list[Tensor]] = {"keys": []}
-        self.key: Tensor | None = None
+        self.key: Any = None
         self.mask: Tensor | None = None
         self.calls = 0
+        self.seen: collections.Counter[str] = collections.Counter()
         self.settings = Settings()
         self.keep = keep
 
@@ -530,8 +535,75 @@ def keep_mask(model: Any, x: Tensor) -> Tensor:
 def keep_last(model: Any, x: Tensor) -> Tensor:
     model.key = x
     model.keys.append(x)
-    model.calls += 1
     return x
+
+
+def keep_sizes(model: Any, x: Tensor) -> Tensor:
+    if model.key != x.shape:
+        model.key, model.mask = x.shape, torch.ones(x.shape[1], x.shape[1]).tril()
+    return (x @ model.mask).view(model.key)
+
+
+def keep_flag(model: Any, x: Tensor) -> Tensor:
+    model.called = True
+    return x
+
+
+def keep_width(model: Any, x: Tensor) -> Tensor:
+    if model.key is None:
+        model.key = x.shape[0]
+    return x[:, : model.key] / model.key
+
+
+def count_rows(model: Any, x: Tensor) -> Tensor:
+    model.calls += x.shape[0]
+    return x * model.calls
+
+
+def average(model: Any, x: Tensor) -> Tensor:
+    model.calls = 0.9 * model.calls + 0.1 * x.mean().item()
+    return x * model.calls
+
+
+def turn(model: Any, x: Tensor) -> Tensor:
+    model.key = not model.key
+    return x if model.key else -x
+
+
+def count_from_nothing(model: Any, x: Tensor) -> Tensor:
+    model.key = 0 if model.key is None else model.key + 1
+    return x + model.key
+
+
+def count_in_a_pair(model: Any, x: Tensor) -> Tensor:
+    model.key = (0, 1) if model.key is None else (model.key[0] + 1, 1)
+    return x + model.key[0]
+
+
+def count_in_a_counter(model: Any, x: Tensor) -> Tensor:
+    model.seen["calls"] += 1
+    return x * model.seen["calls"]
+
+
+def count_in_the_class(model: Any, x: Tensor) -> Tensor:
+    type(model).all += 1
+    return x * type(model).all
+
+
+def tell_the_count(model: Any, x: Tensor) -> Any:
+    model.calls += 1
+    return x, model.calls
+
+
+def draw_once(model: Any, x: Tensor) -> Tensor:
+    if model.key is None:
+        model.key = torch.randn(6)
+    return x + model.key
+
+
+def warm_up(model: Any, x: Tensor) -> Tensor:
+    model.calls += 1
+    return x if model.calls < 5 else -x
 
 
 def keep_scales(model: Any, x: Tensor) -> Tensor:
@@ -570,7 +642,10 @@ def register(model: Any, x: Tensor) -> Tensor:
         *((append, r"0\.keys"), (append_nested, r"0\.named"), (concatenate, r"0\.key"), (count, r"0\.calls")),
         *((alternate, r"0\.calls"), (count_in_settings, r"settings\.calls"), (count_in_a_list, r"settings\.steps")),
         *((count_in_the_file, r"tests\.tracing\.test_untouched\.CALLS"), (keep_the_first, r"settings\.mean")),
-        *((keep_range, r"0\.keys"), (keep_drawn, r"0\.key"), (register, r"0\.mean")),
+        *((keep_range, r"0\.keys"), (keep_drawn, r"0\.key"), (register, r"0\.mean"), (keep_width, r"0\.key")),
+        *((count_rows, r"0\.calls"), (average, r"0\.calls"), (turn, r"0\.key"), (count_from_nothing, r"0\.key")),
+        *((count_in_a_pair, r"0\.key"), (count_in_a_counter, r"0\.seen"), (tell_the_count, r"0\.calls")),
+        *((count_in_the_class, r"Remembering\.all"), (draw_once, r"0\.key")),
     ],
 )
 def test_memory_of_earlier_calls_is_refused(keep: Any, name: str) -> None:
@@ -584,9 +659,15 @@ def test_memory_of_earlier_calls_is_refused(keep: Any, name: str) -> None:
     assert photograph(model) == before
     assert vars(model[0].settings) == held
     assert CALLS == [0]
+    assert Remembering.all == 0
 
 
-@pytest.mark.parametrize("keep", [keep_mask, keep_last, keep_scales, keep_table])
+def test_counter_that_may_decide_later_is_told() -> None:
+    with pytest.warns(TraceWarning, match="'calls' of Remembering changes in every call"):
+        trace(Remembering(warm_up), torch.randn(2, 6))
+
+
+@pytest.mark.parametrize("keep", [keep_mask, keep_last, keep_sizes, keep_flag, keep_scales, keep_table])
 def test_what_is_kept_but_changes_nothing_is_traced(keep: Any) -> None:
     model = Remembering(keep)
     before = photograph(model)
