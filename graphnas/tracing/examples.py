@@ -147,7 +147,7 @@ def faces(model: nn.Module, given: Sequence[Example], reserved: set[str]) -> Fac
         if any(repr(other) != repr(parameters[0]) for other in parameters):
             _check_variants(parameters[0].name, each, where)
             told.add(parameters[0].name)
-            signature.append(_open(parameters[0], each[0]))
+            signature.append(_open(parameters, each[0]))
         else:
             signature.append(parameters[0])
     order = {parameter.name: place for place, parameter in enumerate(signature)}
@@ -175,10 +175,11 @@ def _optional(face: Interface) -> tuple[str, ...]:
     return tuple(item.name for item in face.signature if not item.required and item.name in given)
 
 
-def _open(parameter: Parameter, face: Interface) -> Parameter:
-    """A parameter of which more than one value was traced."""
+def _open(variants: Sequence[Parameter], face: Interface) -> Parameter:
+    """A parameter of which more than one value was traced; it may be left out if any example has done so."""
+    parameter = variants[0]
     default = face.bound.signature.parameters[parameter.name].default
-    if not parameter.required:
+    if not all(variant.required for variant in variants):
         return Parameter(parameter.name, parameter.kind, False, value=argument(default, no_tensor))
     return Parameter(parameter.name, parameter.kind)
 

@@ -81,6 +81,7 @@ class Tracer:
             known = faces(model, examples(args, kwargs), reserved)
             lift, table = self._lifted(registry, known, reserved, Place())
         _tell_of_hooks(registry)
+        _tell_of_layouts(model)
         graph = Graph(
             known.inputs,
             lift.nodes,
@@ -262,6 +263,20 @@ def _tell_of_hooks(registry: Registry) -> None:
         warnings.warn(
             f"the hooks on the backward pass of {', '.join(map(repr, hooked))} are no part of the graph; put them on "
             "what is built of it",
+            TraceWarning,
+            stacklevel=3,
+        )
+
+
+def _tell_of_layouts(model: nn.Module) -> None:
+    """What is built of a graph has all tensors row by row, as torch makes them; another order may round otherwise."""
+    held = itertools.chain(model.named_parameters(), model.named_buffers())
+    found = [path for path, tensor in held if tensor.layout == torch.strided and not tensor.is_contiguous()]
+    if found:
+        warnings.warn(
+            f"tensors of {type(model).__name__} do not lie row by row in memory, such as {found[0]!r}; in what is "
+            "built of the graph they do, and its results may differ in the last bits: bring both into one layout, as "
+            "by `.to(memory_format=torch.channels_last)`",
             TraceWarning,
             stacklevel=3,
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -317,6 +318,20 @@ def test_input_that_was_always_given_must_be_given() -> None:
         built(rows(2))
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (1, 2, 0)])
+def test_default_may_be_left_out_whichever_example_did_so(order: Sequence[int]) -> None:
+    def forward(self: Any, x: Tensor, scale: float = 1.0) -> Tensor:
+        return self.a(x) * scale  # type: ignore[no-any-return]
+
+    model, weights = made(decider(forward))
+    calls = gn.example(rows(2)), gn.example(rows(2), 2.0), gn.example(rows(2), scale=3.0)
+    built = gn.build(gn.trace(model, *(calls[place] for place in order)), weights)
+    for call in calls:
+        assert torch.equal(built(*call.args, **call.kwargs), model(*call.args, **call.kwargs))
+    with pytest.raises(ValueError, match="the parameter scale"):
+        built(rows(2), 4.0)
+
+
 def test_model_is_left_as_it_was_by_all_examples() -> None:
     model, weights = made(decider(modes))
     model.train()
@@ -370,11 +385,10 @@ def test_rule_finds_its_sites_where_an_arm_cannot_run_on_the_traced_sizes() -> N
 class Stateful(nn.Module):
     """Does something else at every call, for no reason that a graph could check."""
 
-    turns = 0
+    turns: Iterator[int]
 
     def forward(self, x: Tensor) -> Tensor:
-        Stateful.turns += 1
-        return x + 1 if Stateful.turns % 2 else x - 1
+        return x + next(Stateful.turns)
 
 
 class Held(nn.Module):
@@ -437,7 +451,7 @@ WRONG: list[tuple[str, Callable[[], nn.Module], list[Any], str]] = [
 def test_examples_that_cannot_be_merged_are_refused(
     factory: Callable[[], nn.Module], given: list[Any], message: str
 ) -> None:
-    Stateful.turns = 0
+    Stateful.turns = itertools.cycle((1, 2))
     with pytest.raises(TraceError, match=f"(?s){message}"):
         gn.trace(factory(), *given)
 

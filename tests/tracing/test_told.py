@@ -72,6 +72,13 @@ def test_checkpoint() -> None:
     assert_does_the_same(model, graph, 3)
 
 
+def test_tensors_that_do_not_lie_row_by_row() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3))
+    gn.trace(model, torch.randn(2, 3, 6, 6))
+    with pytest.warns(TraceWarning, match=r"tensors of Sequential do not lie row by row .* such as '0\.weight'"):
+        gn.trace(model.to(memory_format=torch.channels_last), torch.randn(2, 3, 6, 6))
+
+
 def test_hooks_on_the_gradients_of_parameters() -> None:
     model = nn.Sequential(nn.Linear(4, 4), nn.ReLU())
     assert_does_the_same(model, gn.trace(model, torch.randn(2, 4)), 3)
