@@ -32,7 +32,7 @@ _NAMES = {
     "Random": "strategies.random", "RegularizedEvolution": "strategies.evolution", "Strategy": "strategies.strategy",
     "StopTrial": "trials.trial", "Study": "trials.study", "Trial": "trials.trial", "search": "trials.search",
 }  # fmt: skip
-_MODULES = {"cost": "analysis.cost", "library": "mutations.library"}
+_MODULES = {"cost": "analysis.cost", "library": "mutations.library", "spaces": "spaces"}
 
 __all__ = ["__version__", *_NAMES, *_MODULES]
 

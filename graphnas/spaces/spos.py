@@ -1,0 +1,151 @@
+"""The space of Single Path One-Shot: twenty blocks that shuffle channels, each of which is one of four."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from graphnas.ir.choice import Option
+from graphnas.nn import LayerChoice
+from graphnas.spaces.chains import chain_arch, chain_label, chain_numbers
+from graphnas.spaces.layers import ConvNorm
+
+BLOCKS = ("shuffle_3x3", "shuffle_5x5", "shuffle_7x7", "xception")
+DEPTHS = (4, 4, 8, 4)
+
+
+def spos(
+    classes: int = 1000,
+    widths: Sequence[int] = (64, 160, 320, 640),
+    depths: Sequence[int] = DEPTHS,
+    search: bool = False,
+) -> nn.Module:
+    """The network of Single Path One-Shot for ImageNet, whose 20 blocks are to be found.
+
+    Args:
+        classes: how many logits.
+        widths: channels of the four stages, even numbers.
+        depths: blocks of the four stages.
+        search: whether normalization learns no scale and shift.
+
+    Raises:
+        ValueError: there are not four widths and depths, a width is odd, or a stage has no block.
+
+    Reference: Guo et al. 2020, arXiv:1904.00420.
+    """
+    if len(widths) != len(DEPTHS) or len(depths) != len(DEPTHS) or min(depths) < 1:
+        raise ValueError(f"there are {len(DEPTHS)} stages of at least one block each, but got {widths=} and {depths=}")
+    if any(width % 2 for width in widths):
+        raise ValueError(f"widths are even, since blocks keep one half of the channels, but got {widths=}")
+    return SPOS(classes, widths, depths, search)
+
+
+class SPOS(nn.Module):
+    """The network; `spos` tells what it is given."""
+
+    def __init__(self, classes: int, widths: Sequence[int], depths: Sequence[int], search: bool) -> None:
+        super().__init__()
+        affine = not search
+        self.stem = ConvNorm(3, 16, 3, 2, affine=affine)
+        channels = 16
+        blocks: list[nn.Module] = []
+        for width, depth in zip(widths, depths, strict=True):
+            for stride in (2, *[1] * (depth - 1)):
+                blocks.append(_block(channels, width, stride, affine, chain_label(len(blocks))))
+                channels = width
+        self.blocks = nn.Sequential(*blocks)
+        self.mix = ConvNorm(channels, 1024, affine=affine)
+        self.dropout = nn.Dropout(0.1)
+        self.head = nn.Linear(1024, classes, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The logits."""
+        x = self.mix(self.blocks(self.stem(x)))
+        logits: Tensor = self.head(self.dropout(x.mean((2, 3))))
+        return logits
+
+
+class ShuffleBlock(nn.Module):
+    """Of the channels those at even places are kept, and behind them stands what a branch makes of the others.
+
+    With stride 2 the branch is given all channels, and a projection stands in the place of those that are kept.
+    """
+
+    def __init__(self, branch: nn.Module) -> None:
+        super().__init__()
+        self.branch = branch
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As many channels."""
+        return torch.cat((x[:, ::2], self.branch(x[:, 1::2])), 1)
+
+
+class ShuffleReduction(nn.Module):
+    """Half the height and width: what a projection makes of all channels, and behind that what a branch does."""
+
+    def __init__(self, branch: nn.Module, channels: int, kernel_size: int, affine: bool) -> None:
+        super().__init__()
+        self.projection = nn.Sequential(
+            _depthwise(channels, kernel_size, 2, affine), ConvNorm(channels, channels, affine=affine)
+        )
+        self.branch = branch
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The smaller image."""
+        return torch.cat((self.projection(x), self.branch(x)), 1)
+
+
+def _block(in_channels: int, out_channels: int, stride: int, affine: bool, label: str) -> LayerChoice:
+    kept = in_channels if stride == 2 else out_channels // 2
+    given = in_channels if stride == 2 else in_channels - kept
+    shape = (given, out_channels // 2, out_channels - kept, stride, affine)
+    branches = [(kernel, _shuffle(kernel, *shape)) for kernel in (3, 5, 7)] + [(3, _xception(*shape))]
+    made: list[nn.Module] = [
+        ShuffleReduction(branch, in_channels, kernel, affine) if stride == 2 else ShuffleBlock(branch)
+        for kernel, branch in branches
+    ]
+    return LayerChoice(dict(zip(BLOCKS, made, strict=True)), label)
+
+
+def _shuffle(kernel_size: int, given: int, width: int, made: int, stride: int, affine: bool) -> nn.Module:
+    return nn.Sequential(
+        ConvNorm(given, width, affine=affine),
+        _depthwise(width, kernel_size, stride, affine),
+        ConvNorm(width, made, affine=affine),
+    )
+
+
+def _xception(given: int, width: int, made: int, stride: int, affine: bool) -> nn.Module:
+    return nn.Sequential(
+        _depthwise(given, 3, stride, affine),
+        ConvNorm(given, width, affine=affine),
+        _depthwise(width, 3, 1, affine),
+        ConvNorm(width, width, affine=affine),
+        _depthwise(width, 3, 1, affine),
+        ConvNorm(width, made, affine=affine),
+    )
+
+
+def _depthwise(channels: int, kernel_size: int, stride: int, affine: bool) -> ConvNorm:
+    return ConvNorm(channels, channels, kernel_size, stride, channels, activation=None, affine=affine)
+
+
+# ---------------------------------------------------------------- architectures as they are published
+def spos_arch(numbers: Sequence[int]) -> dict[str, Option]:
+    """The architecture that twenty numbers from 0 to 3 stand for.
+
+    Raises:
+        ArchError: there are more or fewer, or other numbers.
+    """
+    return chain_arch(numbers, BLOCKS, sum(DEPTHS))
+
+
+def spos_numbers(arch: Mapping[str, Option]) -> tuple[int, ...]:
+    """The numbers that an architecture is published as.
+
+    Raises:
+        ArchError: it decides nothing for a block, or what is no option.
+    """
+    return chain_numbers(arch, BLOCKS, sum(DEPTHS))
