@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -162,12 +161,12 @@ class Cell(nn.Module):
         return result
 
     def _joined(self, values: Sequence[Tensor]) -> Tensor:
-        if len(values) == 1:
-            return values[0]
-        if self.merge == "concat":
+        total, *further = values
+        if self.merge == "concat" and further:
             return torch.cat(tuple(values), dim=1)
-        total = functools.reduce(operator.add, values)
-        return total / len(values) if self.merge == "mean" else total
+        for value in further:
+            total = total + value  # as people write it, and so the file of a network does
+        return total / len(values) if self.merge == "mean" and further else total
 
     def _loose(self, found: Mapping[int, Tensor]) -> Tensor:
         """The sum of the projected nodes that no branch picks; the last node is always one of them."""

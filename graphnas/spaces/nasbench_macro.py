@@ -40,14 +40,16 @@ class NASBenchMacro(nn.Module):
             for stride in (2, *[1] * (depth - 1)):
                 blocks.append(_block(channels, channels * stride, stride, not search, chain_label(len(blocks))))
                 channels *= stride
-        self.blocks = nn.Sequential(*blocks)
+        self.blocks = nn.ModuleList(blocks)
         self.mix = ConvNorm(channels, 1280)
         self.head = nn.Linear(1280, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """The logits."""
-        x = self.mix(self.blocks(self.stem(x)))
-        logits: Tensor = self.head(x.mean((2, 3)))
+        x = self.stem(x)
+        for block in self.blocks:
+            x = block(x)
+        logits: Tensor = self.head(self.mix(x).mean((2, 3)))
         return logits
 
 

@@ -56,14 +56,16 @@ class ProxylessNAS(nn.Module):
             for stride in (first_stride, *[1] * (depth - 1)):
                 blocks.append(_block(channels, width, stride, not search, chain_label(len(blocks))))
                 channels = width
-        self.blocks = nn.Sequential(*blocks)
+        self.blocks = nn.ModuleList(blocks)
         self.mix = ConvNorm(channels, 1280, activation=nn.ReLU6, eps=EPS)
         self.head = nn.Linear(1280, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """The logits."""
-        x = self.mix(self.blocks(self.first(self.stem(x))))
-        logits: Tensor = self.head(x.mean((2, 3)))
+        x = self.first(self.stem(x))
+        for block in self.blocks:
+            x = block(x)
+        logits: Tensor = self.head(self.mix(x).mean((2, 3)))
         return logits
 
 

@@ -55,40 +55,39 @@ class SPOS(nn.Module):
             for stride in (2, *[1] * (depth - 1)):
                 blocks.append(_block(channels, width, stride, affine, chain_label(len(blocks))))
                 channels = width
-        self.blocks = nn.Sequential(*blocks)
+        self.blocks = nn.ModuleList(blocks)
         self.mix = ConvNorm(channels, 1024, affine=affine)
         self.dropout = nn.Dropout(0.1)
         self.head = nn.Linear(1024, classes, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """The logits."""
-        x = self.mix(self.blocks(self.stem(x)))
-        logits: Tensor = self.head(self.dropout(x.mean((2, 3))))
+        x = self.stem(x)
+        for block in self.blocks:
+            x = block(x)
+        logits: Tensor = self.head(self.dropout(self.mix(x).mean((2, 3))))
         return logits
 
 
 class ShuffleBlock(nn.Module):
-    """Of the channels those at even places are kept, and behind them stands what a branch makes of the others.
-
-    With stride 2 the branch is given all channels, and a projection stands in the place of those that are kept.
-    """
+    """The channels at even places, and behind them what a branch makes of those at odd ones."""
 
     def __init__(self, branch: nn.Module) -> None:
         super().__init__()
         self.branch = branch
 
     def forward(self, x: Tensor) -> Tensor:
-        """As many channels."""
+        """The channels, in another order."""
         return torch.cat((x[:, ::2], self.branch(x[:, 1::2])), 1)
 
 
 class ShuffleReduction(nn.Module):
-    """Half the height and width: what a projection makes of all channels, and behind that what a branch does."""
+    """Half the height and width: what a projection makes of all channels, and behind it what a branch does."""
 
     def __init__(self, branch: nn.Module, channels: int, kernel_size: int, affine: bool) -> None:
         super().__init__()
         self.projection = nn.Sequential(
-            _depthwise(channels, kernel_size, 2, affine), ConvNorm(channels, channels, affine=affine)
+            DepthwiseConvNorm(channels, kernel_size, 2, affine), ConvNorm(channels, channels, affine=affine)
         )
         self.branch = branch
 
@@ -97,39 +96,55 @@ class ShuffleReduction(nn.Module):
         return torch.cat((self.projection(x), self.branch(x)), 1)
 
 
+class ShuffleBranch(nn.Sequential):
+    """One convolution of every channel by itself, between two that mix channels."""
+
+    def __init__(
+        self, in_channels: int, width: int, out_channels: int, kernel_size: int, stride: int, affine: bool
+    ) -> None:
+        super().__init__(
+            ConvNorm(in_channels, width, affine=affine),
+            DepthwiseConvNorm(width, kernel_size, stride, affine),
+            ConvNorm(width, out_channels, affine=affine),
+        )
+
+
+class XceptionBranch(nn.Sequential):
+    """Three times a convolution of every channel by itself and one that mixes channels."""
+
+    def __init__(self, in_channels: int, width: int, out_channels: int, stride: int, affine: bool) -> None:
+        super().__init__(
+            DepthwiseConvNorm(in_channels, 3, stride, affine),
+            ConvNorm(in_channels, width, affine=affine),
+            DepthwiseConvNorm(width, 3, 1, affine),
+            ConvNorm(width, width, affine=affine),
+            DepthwiseConvNorm(width, 3, 1, affine),
+            ConvNorm(width, out_channels, affine=affine),
+        )
+
+
+class DepthwiseConvNorm(ConvNorm):
+    """A convolution of every channel by itself, normalized."""
+
+    def __init__(self, channels: int, kernel_size: int, stride: int, affine: bool) -> None:
+        super().__init__(channels, channels, kernel_size, stride, channels, activation=None, affine=affine)
+
+
 def _block(in_channels: int, out_channels: int, stride: int, affine: bool, label: str) -> LayerChoice:
-    kept = in_channels if stride == 2 else out_channels // 2
-    given = in_channels if stride == 2 else in_channels - kept
-    shape = (given, out_channels // 2, out_channels - kept, stride, affine)
-    branches = [(kernel, _shuffle(kernel, *shape)) for kernel in (3, 5, 7)] + [(3, _xception(*shape))]
-    made: list[nn.Module] = [
-        ShuffleReduction(branch, in_channels, kernel, affine) if stride == 2 else ShuffleBlock(branch)
-        for kernel, branch in branches
-    ]
-    return LayerChoice(dict(zip(BLOCKS, made, strict=True)), label)
-
-
-def _shuffle(kernel_size: int, given: int, width: int, made: int, stride: int, affine: bool) -> nn.Module:
-    return nn.Sequential(
-        ConvNorm(given, width, affine=affine),
-        _depthwise(width, kernel_size, stride, affine),
-        ConvNorm(width, made, affine=affine),
-    )
-
-
-def _xception(given: int, width: int, made: int, stride: int, affine: bool) -> nn.Module:
-    return nn.Sequential(
-        _depthwise(given, 3, stride, affine),
-        ConvNorm(given, width, affine=affine),
-        _depthwise(width, 3, 1, affine),
-        ConvNorm(width, width, affine=affine),
-        _depthwise(width, 3, 1, affine),
-        ConvNorm(width, made, affine=affine),
-    )
-
-
-def _depthwise(channels: int, kernel_size: int, stride: int, affine: bool) -> ConvNorm:
-    return ConvNorm(channels, channels, kernel_size, stride, channels, activation=None, affine=affine)
+    width = out_channels // 2
+    made: dict[str, nn.Module] = {}
+    for option in BLOCKS:
+        kernel_size = 3 if option == "xception" else int(option[-1])
+        given, wanted = (in_channels, out_channels - in_channels) if stride == 2 else (width, width)
+        branch = (
+            XceptionBranch(given, width, wanted, stride, affine)
+            if option == "xception"
+            else ShuffleBranch(given, width, wanted, kernel_size, stride, affine)
+        )
+        made[option] = (
+            ShuffleReduction(branch, in_channels, kernel_size, affine) if stride == 2 else ShuffleBlock(branch)
+        )
+    return LayerChoice(made, label)
 
 
 # ---------------------------------------------------------------- architectures as they are published

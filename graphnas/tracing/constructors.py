@@ -122,6 +122,8 @@ def _setting(module: nn.Module, parameter: inspect.Parameter) -> Any:
         case nn.MultiheadAttention(), "add_bias_kv":
             return module.bias_k is not None
         case nn.Module(), "bias":
+            if module._parameters.get("weight", module) is None:
+                return parameter.default  # normalization without a scale has no shift, whatever it is told
             value = getattr(module, "bias", None)
             return value if isinstance(value, bool) else value is not None
     value = module.__dict__.get(name, parameter.default)
