@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from collections.abc import Iterator
 
 WIDTH = 99
 _OPEN, _CLOSE = "([{", ")]}"
 _MARKS = re.compile(r""" "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' | [()\[\]{},] """, re.VERBOSE)
+_STATEMENT = re.compile(r"( *)(return|[\w., ]+ =) (.*)")
+_SUM = re.compile(r""" "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' | \s([-+]\s) """, re.VERBOSE)
 
 
 def wrapped(line: str, width: int = WIDTH) -> list[str]:
@@ -21,7 +24,7 @@ def _broken(line: str, width: int) -> list[str]:
     """The lines of one that is too long. Most long lines of a child are those of other children of the space."""
     span = _widest(line)
     if span is None:
-        return [line]
+        return _in_brackets(line, width)
     start, end = span
     indent = " " * (len(line) - len(line.lstrip()))
     lines = [line[: start + 1]]
@@ -35,6 +38,29 @@ def _broken(line: str, width: int) -> list[str]:
     if current:
         lines += wrapped(f"{indent}    {current}", width)
     return [*lines, *wrapped(f"{indent}{line[end:]}", width)]
+
+
+def _in_brackets(line: str, width: int) -> list[str]:
+    """A statement that has no wide brackets with its value in brackets of its own, a sum broken before its parts."""
+    statement = _STATEMENT.fullmatch(line)
+    if statement is None:
+        return [line]
+    indent, start, value = statement.groups()
+    places = [found.start(1) for found in _SUM.finditer(value) if found[1] and _depth(value[: found.start()]) == 0]
+    lines = [f"{indent}{start} ("]
+    current = ""
+    for first, last in itertools.pairwise([0, *places, len(value)]):
+        part = value[first:last].rstrip()
+        if current and len(indent) + 4 + len(current) + 1 + len(part) > width:
+            lines.append(f"{indent}    {current}")
+            current = part
+        else:
+            current = f"{current} {part}" if current else part
+    return [*lines, f"{indent}    {current}", f"{indent})"]
+
+
+def _depth(text: str) -> int:
+    return sum((character in _OPEN) - (character in _CLOSE) for _, character in _plain(text))
 
 
 def _plain(line: str) -> Iterator[tuple[int, str]]:

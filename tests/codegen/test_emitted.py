@@ -263,3 +263,10 @@ def test_copies_of_a_graph_remember_nothing_of_where_the_first_one_lies() -> Non
     for node, other in zip(graph.nodes, twin.nodes, strict=True):
         assert not any(str(id(part)) in repr(vars(other)) for part in (node, node.op, node.kwargs, node.source))
     assert gn.emit(twin) == text
+
+
+def test_normalization_without_a_scale_is_told_of_no_shift() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4, affine=False), nn.LayerNorm(8, bias=False))
+    text = gn.emit(gn.trace(model, torch.zeros(2, 3, 8, 8)))
+    assert "nn.BatchNorm2d(4, affine=False)" in text
+    assert "nn.LayerNorm(8, bias=False)" in text
