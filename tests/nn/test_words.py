@@ -253,3 +253,11 @@ def test_parts_of_a_word_are_found_by_option() -> None:
     repeat = Repeat([nn.ReLU(), nn.Tanh()])
     assert isinstance(repeat[1], nn.Tanh)
     assert len(repeat) == len(list(repeat)) == 2
+
+
+def test_edges_of_a_cell_are_added_as_people_write_it() -> None:
+    cell = Cell({"skip": lambda edge: nn.Identity(), "tanh": lambda edge: nn.Tanh()}, 1, inputs=3, label="cell")
+    space = gn.trace(cell, torch.zeros(2, 3), torch.zeros(2, 3), torch.zeros(2, 3))
+    text = gn.emit(gn.specialize(space, gn.default(space)))
+    assert text.count(" + ") == 2
+    assert ".add(" not in text
