@@ -111,10 +111,16 @@ class Cell(nn.Module):
         )
 
     def forward(self, inputs, inputs_1):
-        joined = self.edges['2_0']['sep_conv_3x3'](inputs) + self.edges['2_1']['sep_conv_3x3'](inputs_1)
+        joined = (
+            self.edges['2_0']['sep_conv_3x3'](inputs) + self.edges['2_1']['sep_conv_3x3'](inputs_1)
+        )
         x = self.edges['3_0']['sep_conv_3x3'](inputs) + self.edges['3_1']['sep_conv_3x3'](inputs_1)
-        out = self.edges['4_0']['skip_connect'](inputs) + self.edges['4_1']['sep_conv_3x3'](inputs_1)
-        x5_choice = self.edges['5_0']['skip_connect'](inputs) + self.edges['5_2']['dil_conv_3x3'](joined)
+        out = (
+            self.edges['4_0']['skip_connect'](inputs) + self.edges['4_1']['sep_conv_3x3'](inputs_1)
+        )
+        x5_choice = (
+            self.edges['5_0']['skip_connect'](inputs) + self.edges['5_2']['dil_conv_3x3'](joined)
+        )
         return torch.cat([joined, x, out, x5_choice], dim=1)
 
 
@@ -135,10 +141,14 @@ class Cell2(nn.Module):
         )
 
     def forward(self, inputs, inputs_1):
-        joined = self.edges['2_0']['max_pool_3x3'](inputs) + self.edges['2_1']['max_pool_3x3'](inputs_1)
+        joined = (
+            self.edges['2_0']['max_pool_3x3'](inputs) + self.edges['2_1']['max_pool_3x3'](inputs_1)
+        )
         x = self.edges['3_1']['max_pool_3x3'](inputs_1) + self.edges['3_2']['skip_connect'](joined)
         out = self.edges['4_0']['max_pool_3x3'](inputs) + self.edges['4_2']['skip_connect'](joined)
-        x5_choice = self.edges['5_1']['max_pool_3x3'](inputs_1) + self.edges['5_2']['skip_connect'](joined)
+        x5_choice = (
+            self.edges['5_1']['max_pool_3x3'](inputs_1) + self.edges['5_2']['skip_connect'](joined)
+        )
         return torch.cat([joined, x, out, x5_choice], dim=1)
 
 

@@ -43,7 +43,10 @@ class Cell(nn.Module):
 
     def forward(self, inputs):
         nor_conv_3x3 = self.edges['1_0']['nor_conv_3x3'](inputs)
-        x = self.edges['2_0']['nor_conv_3x3'](inputs) + self.edges['2_1']['nor_conv_3x3'](nor_conv_3x3)
+        x = (
+            self.edges['2_0']['nor_conv_3x3'](inputs)
+            + self.edges['2_1']['nor_conv_3x3'](nor_conv_3x3)
+        )
         inputs = self.edges['3_0']['skip_connect'](inputs)
         nor_conv_3x3 = self.edges['3_1']['nor_conv_3x3'](nor_conv_3x3)
         x = self.edges['3_2']['nor_conv_3x3'](x)

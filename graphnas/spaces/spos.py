@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -14,6 +15,7 @@ from graphnas.spaces.layers import ConvNorm
 
 BLOCKS = ("shuffle_3x3", "shuffle_5x5", "shuffle_7x7", "xception")
 DEPTHS = (4, 4, 8, 4)
+STEM = 16  # channels
 
 
 def spos(
@@ -26,19 +28,22 @@ def spos(
 
     Args:
         classes: how many logits.
-        widths: channels of the four stages, even numbers.
+        widths: channels of the four stages, even numbers that grow.
         depths: blocks of the four stages.
         search: whether normalization learns no scale and shift.
 
     Raises:
-        ValueError: there are not four widths and depths, a width is odd, or a stage has no block.
+        ValueError: there are not four widths and depths, a width is odd or no greater than the one before, or a stage
+            has no block.
 
     Reference: Guo et al. 2020, arXiv:1904.00420.
     """
     if len(widths) != len(DEPTHS) or len(depths) != len(DEPTHS) or min(depths) < 1:
         raise ValueError(f"there are {len(DEPTHS)} stages of at least one block each, but got {widths=} and {depths=}")
-    if any(width % 2 for width in widths):
-        raise ValueError(f"widths are even, since blocks keep one half of the channels, but got {widths=}")
+    if any(width % 2 for width in widths) or any(low >= high for low, high in itertools.pairwise((STEM, *widths))):
+        raise ValueError(
+            f"widths are even numbers, each greater than the one before, from {STEM} on, but got {widths=}"
+        )
     return SPOS(classes, widths, depths, search)
 
 
@@ -48,8 +53,8 @@ class SPOS(nn.Module):
     def __init__(self, classes: int, widths: Sequence[int], depths: Sequence[int], search: bool) -> None:
         super().__init__()
         affine = not search
-        self.stem = ConvNorm(3, 16, 3, 2, affine=affine)
-        channels = 16
+        self.stem = ConvNorm(3, STEM, 3, 2, affine=affine)
+        channels = STEM
         blocks: list[nn.Module] = []
         for width, depth in zip(widths, depths, strict=True):
             for stride in (2, *[1] * (depth - 1)):

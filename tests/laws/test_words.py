@@ -14,14 +14,16 @@ from graphnas.ir.graph import Graph
 from graphnas.ir.verify import verify
 from tests.laws.networks import assert_same, run
 from tests.nn.networks import NETWORKS, image
+from tests.spaces.networks import FORMS
 
 SAMPLES = 12
-every_network = pytest.mark.parametrize("name", NETWORKS)
+ALL = NETWORKS | FORMS
+every_network = pytest.mark.parametrize("name", ALL)
 
 
 def _space(name: str) -> tuple[torch.nn.Module, Graph]:
     torch.manual_seed(0)
-    model = NETWORKS[name]()
+    model = ALL[name]()
     return model, gn.trace(model, image())
 
 
@@ -72,7 +74,7 @@ def test_every_architecture_runs_with_the_shapes_promised(name: str) -> None:
 def test_text_and_json_are_the_same_again(name: str) -> None:
     _model, space = _space(name)
     assert gn.from_json(gn.to_json(space)) == space
-    again = gn.trace(NETWORKS[name](), image())
+    again = gn.trace(ALL[name](), image())
     assert str(again) == str(space)
     assert gn.emit(again) == gn.emit(space)
 
@@ -84,7 +86,7 @@ def test_size_is_the_number_of_architectures(name: str) -> None:
     assert len(found) == len(set(found)) == space.size()
 
 
-@pytest.mark.parametrize("name", ["words", "nested"])
+@pytest.mark.parametrize("name", ["words", "nested", *FORMS])
 def test_rules_apply_to_what_words_have_made(name: str) -> None:
     model, space = _space(name)
     larger = gn.mutate(space, gn.Swap(torch.nn.BatchNorm2d, {"none": torch.nn.Identity}, label="norm"))
