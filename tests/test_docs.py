@@ -74,7 +74,7 @@ def test_document_does_what_it_says(document: Path, tmp_path: Path, monkeypatch:
 
 def _run(text: str, where: str, namespace: dict[str, object]) -> str:
     with contextlib.redirect_stdout(io.StringIO()) as out:
-        exec(compile(text, where, "exec"), namespace)
+        exec(compile(text, where, "exec", dont_inherit=True), namespace)
     return out.getvalue()
 
 
