@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from graphnas.codegen.emit import emit
 from graphnas.errors import GraphError
 from graphnas.ir.sampling import enumerate_archs
 from graphnas.ir.specialize import default, specialize
@@ -398,3 +399,40 @@ def test_container_that_is_called_twice_has_one_decision() -> None:
         "list.depth": (2, 1), "stack.depth": (2, 1),
     }  # fmt: skip
     assert specialize(space, default(space)) == graph
+
+
+# ---------------------------------------------------------------- as source
+class Attention(nn.Module):
+    """A block of a transformer."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm, self.qkv, self.out = nn.LayerNorm(width), nn.Linear(width, 3 * width), nn.Linear(width, width)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        query, key, value = self.qkv(self.norm(x)).chunk(3, -1)
+        return x + self.out(torch.softmax(query @ key.transpose(-1, -2) + mask, -1) @ value)
+
+
+class Encoder(nn.Module):
+    """Blocks of a transformer, given one mask."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Linear(4, 8)
+        self.layers = nn.ModuleList(Attention(8) for _ in range(4))
+        self.norm = nn.LayerNorm(8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mask = torch.full((x.shape[1], x.shape[1]), -1e9).triu(1)
+        x = self.embedding(x)
+        for layer in self.layers:
+            x = layer(x, mask)
+        return self.norm(x)
+
+
+def test_emitted_supernet_and_child_read_well(golden: Callable[[str, str], None]) -> None:
+    torch.manual_seed(0)
+    space = lawful(Encoder(), x(2, 5, 4), Depth("layers", least=2))
+    golden("supernets/depth.py", emit(space))
+    golden("children/depth.py", emit(specialize(space, {"layers.depth": 2})))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from graphnas.codegen.emit import emit
 from graphnas.errors import GraphError
 from graphnas.ir.sampling import enumerate_archs
+from graphnas.ir.specialize import specialize
 from graphnas.mutations.depth import Depth
 from graphnas.mutations.inputs import Inputs
 from graphnas.mutations.mutate import mutate
@@ -236,3 +239,11 @@ def test_rule_that_is_applied_twice() -> None:
 def test_arguments_that_make_no_rule(make: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         make()
+
+
+# ---------------------------------------------------------------- as source
+def test_emitted_supernet_and_child_read_well(golden: Callable[[str, str], None]) -> None:
+    torch.manual_seed(0)
+    space = lawful(Net(), x(3, 6), Inputs("a.2", "stem"), Inputs("head", "a.0", take=None))
+    golden("supernets/inputs.py", emit(space))
+    golden("children/inputs.py", emit(specialize(space, {"a.2.input": "stem", "head.input": ("original", "a.0")})))
