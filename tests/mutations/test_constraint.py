@@ -145,7 +145,7 @@ def test_command_line_says_and_honors_it(tmp_path: Path, monkeypatch: pytest.Mon
     (lambda choice: choice["layers.depth"] + 1, r"<layers.depth> \+ 1 is neither"),
     (lambda choice: choice["layers.depth"] < 2 and True, "raises TypeError: .*has no truth value"),
     (lambda choice: choice["layers.depth"] / 0 < 1, "has no value"),
-], ids=str)  # fmt: skip
+])  # fmt: skip
 def test_what_is_no_condition_on_the_space(space: Graph, condition: Any, message: str) -> None:
     with pytest.raises(GraphError, match=message):
         mutate(space, Constraint(condition))
