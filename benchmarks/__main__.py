@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from benchmarks import compile as compiling
-from benchmarks import cost, forward, readability, soundness, starts
+from benchmarks import cost, forward, readability, soundness, spaces, starts
 from benchmarks.report import page
 
 BENCHMARKS = {
@@ -21,6 +21,7 @@ BENCHMARKS = {
     "forward": forward,
     "init": starts,
     "soundness": soundness,
+    "spaces": spaces,
 }
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 

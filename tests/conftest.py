@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.data import data_file
+
 GOLDEN = Path(__file__).parent / "golden"
 
 # `--hypothesis-profile=deep` looks twenty times as far.
@@ -41,3 +43,16 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str | Path, str], None]:
         assert text == path.read_text(encoding="utf-8"), f"{path} differs; `pytest --update-golden` rewrites it"
 
     return compare
+
+
+@pytest.fixture
+def data() -> Callable[[str], Path]:
+    """A function that gives a file of the public data by its name; where that is absent, the test is skipped."""
+
+    def required(name: str) -> Path:
+        path = data_file(name)
+        if not path.exists():
+            pytest.skip(f"{path} is absent; GRAPHNAS_DATA names the folder that has it")
+        return path
+
+    return required

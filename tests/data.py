@@ -9,21 +9,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 
 def data_file(name: str) -> Path:
     """A file of the folder that GRAPHNAS_DATA names, else of `data/` at the top of the checkout; it may be absent."""
     folder = os.environ.get("GRAPHNAS_DATA")
     return (Path(folder) if folder else Path(__file__).parents[1] / "data") / name
-
-
-def required(name: str) -> Path:
-    """Such a file; without it the test is skipped."""
-    path = data_file(name)
-    if not path.exists():
-        pytest.skip(f"{path} is absent; GRAPHNAS_DATA names the folder that has it")
-    return path
 
 
 def table(path: Path) -> list[dict[str, str]]:

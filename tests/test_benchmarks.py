@@ -10,7 +10,7 @@ import torch
 
 from benchmarks import __main__ as runner
 from benchmarks import compile as compiling
-from benchmarks import cost, forward, readability, soundness, starts
+from benchmarks import cost, forward, readability, soundness, spaces, starts
 from benchmarks.measuring import interleaved, ratios, spread
 from benchmarks.networks import HAND_WRITTEN, NETWORKS
 from benchmarks.report import Report, page
@@ -72,6 +72,9 @@ def test_benchmarks_run_on_little(monkeypatch: pytest.MonkeyPatch, capsys: pytes
         monkeypatch.setattr(compiling, name, number)
     monkeypatch.setattr(cost, "SPACES", {"darts": lambda: darts(cells=3, channels=4, size=8)})
     monkeypatch.setattr(cost, "ROUNDS", 2)
+    monkeypatch.setattr(spaces, "TIMED", {"small": (3, 2)})
+    monkeypatch.setattr(spaces, "TABLES", {"nasbench_macro": spaces.TABLES["nasbench_macro"]})
+    monkeypatch.setattr(spaces, "BUILT", 2)
     for name in runner.BENCHMARKS:
         runner.main([name, "--json"])
         found = json.loads(capsys.readouterr().out)

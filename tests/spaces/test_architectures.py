@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +14,10 @@ import graphnas as gn
 from graphnas import spaces
 from graphnas.errors import ArchError
 from graphnas.ir.choice import Option
-from tests.data import document, required
+from tests.data import document
 from tests.spaces.networks import SMALL
+
+Data = Callable[[str], Path]
 
 PAIRS = [("skip_connect", 0), ("sep_conv_3x3", 1)] * 4
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|avg_pool_3x3~2|"
@@ -39,8 +42,8 @@ def test_architecture_is_written_and_read_again(name: str) -> None:
         assert read(written(arch)) == arch
 
 
-def test_published_genotypes_are_read_and_written() -> None:
-    published = document(required("architectures.json"))["darts_genotypes"]
+def test_published_genotypes_are_read_and_written(data: Data) -> None:
+    published = document(data("architectures.json"))["darts_genotypes"]
     for name in ("DARTS_V1", "DARTS_V2", "PDARTS", "PCDARTS", "PCDARTS_imagenet"):
         genotype = spaces.darts_genotype(spaces.darts_arch(published[name]))
         for kind, edges in genotype.items():

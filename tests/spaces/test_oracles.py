@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import random
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,7 +16,9 @@ from graphnas import spaces
 from graphnas.ir.choice import Option
 from graphnas.ir.graph import Graph
 from graphnas.spaces.operators import OPERATORS
-from tests.data import document, required, table
+from tests.data import document, table
+
+Data = Callable[[str], Path]
 
 GENOTYPES = ("DARTS_V1", "DARTS_V2", "PDARTS", "PCDARTS")
 BUILT = 20
@@ -50,8 +53,8 @@ def test_darts_supernet_has_the_published_number_of_parameters() -> None:
 
 
 @pytest.mark.parametrize("name", GENOTYPES)
-def test_darts_child_has_the_published_number_of_parameters(name: str) -> None:
-    published = document(required("architectures.json"))["darts_genotypes"]
+def test_darts_child_has_the_published_number_of_parameters(name: str, data: Data) -> None:
+    published = document(data("architectures.json"))["darts_genotypes"]
     space = _traced(darts_cifar, 8)  # parameters are the same for smaller images
     arch = spaces.darts_arch(published[name])
     child = gn.specialize(space, arch)
@@ -74,8 +77,8 @@ def test_darts_architecture_carries_over_to_a_deeper_and_wider_network() -> None
         assert logits.shape == auxiliary.shape == child.eval()(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
 
 
-def test_darts_for_imagenet_has_the_published_size() -> None:
-    published = document(required("architectures.json"))["darts_genotypes"]["DARTS_V2"]
+def test_darts_for_imagenet_has_the_published_size(data: Data) -> None:
+    published = document(data("architectures.json"))["darts_genotypes"]["DARTS_V2"]
     operators = ("max_pool_3x3", "skip_connect", "sep_conv_3x3", "dil_conv_3x3")  # those of the genotype
     space = _traced(functools.partial(spaces.darts, 14, 48, 1000, stem="imagenet", operators=operators), 64)
     parameters = _parameters(_child(space, spaces.darts_arch(published)))
@@ -95,8 +98,8 @@ def test_proxyless_has_as_many_architectures_as_one_counts_by_hand() -> None:
     assert space.size() == 6**6 * 7**15  # six blocks change the shape, and cannot be left out
 
 
-def test_spos_costs_what_is_published() -> None:
-    published = document(required("architectures.json"))["spos"]
+def test_spos_costs_what_is_published(data: Data) -> None:
+    published = document(data("architectures.json"))["spos"]
     space = _traced(spaces.spos, 224)
     parameters, multiply_adds = gn.cost.params(space), gn.cost.macs(space)
     released = spaces.spos_arch(published["released"])
@@ -109,9 +112,9 @@ def test_spos_costs_what_is_published() -> None:
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_every_network_of_a_table_costs_what_the_table_says(name: str) -> None:
+def test_every_network_of_a_table_costs_what_the_table_says(name: str, data: Data) -> None:
     (key, params, macs), read, factory = TABLES[name]
-    rows = table(required(name))
+    rows = table(data(name))
     space = _traced(factory)
     parameters, multiply_adds = gn.cost.params(space), gn.cost.macs(space)
     assert space.size() == len({row[key] for row in rows}) == len(rows)
