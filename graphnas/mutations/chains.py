@@ -97,6 +97,7 @@ class _Builder:
             nodes=self._names[self.start(first) : stop + 1], outputs=ends,
             input_shapes=tuple(shape_of(shape, ref) for ref in first.inputs),
             output_shapes=tuple(shape_of(shape, ref) for ref in ends), elastic=first.elastic or last.elastic,
+            node=None,
         )  # fmt: skip
         return Chain(site, tuple(blocks), links, fault)
 

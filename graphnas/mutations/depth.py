@@ -155,8 +155,11 @@ class _Finder:
         if other := self._reader(chain, [link], {*staying, *dropped}):
             return f"{other} what its block {kept} hands on"
         frames = {frame for name in dropped for frame in self._graph.node(name).scope[len(chain.site.scope) :]}
-        if acting := next((name for name in dropped if self._homes.get(name, chain) not in {chain, *frames}), None):
-            return f"{self._graph.node(acting).where}, behind its block {kept}, acts on something outside of it"
+        for name in dropped:
+            if name in self._homes and self._homes[name] not in frames:
+                return (
+                    f"{self._graph.node(name).where}, behind its block {kept}, lives for what is outside of its block"
+                )
         if other := self._reader(chain, map(Ref, dropped), staying):
             return f"{other} what is computed behind its block {kept}"
         return ""

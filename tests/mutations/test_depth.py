@@ -15,11 +15,13 @@ from graphnas.ir.sampling import enumerate_archs
 from graphnas.ir.specialize import default, specialize
 from graphnas.mutations.depth import Depth
 from graphnas.mutations.mutate import mutate
+from graphnas.mutations.selectors import kind, where
 from graphnas.mutations.skip import Skip
 from graphnas.mutations.swap import Swap
 from graphnas.mutations.value import Value
 from graphnas.tracing.tracer import trace
 from tests.models.resnet import resnet18, resnet50
+from tests.mutations.networks import Encoder
 from tests.mutations.spaces import lawful, output_under, x
 
 
@@ -202,6 +204,7 @@ def test_sequential_keeps_the_block_that_changes_the_shape() -> None:
         f"layer{stage}.depth": (2, 1) for stage in (1, 2, 3, 4)
     }
     assert [site.type for site in Depth("layer?").explain(graph).matched] == ["torch.nn.Sequential"] * 4
+    assert mutate(graph, Depth(where(nn.Sequential) & "layer[12]")).size() == 4
 
 
 def test_least_number_of_blocks_and_one_decision_for_several_containers() -> None:
@@ -311,6 +314,7 @@ def test_blocks_from_the_one_on_whose_result_is_read_may_be_dropped() -> None:
     (lambda: Depth("layer"), r"the rule matches nothing: it looked for names like 'layer'\. Did you mean .*layers"),
     (lambda: Depth("layers.0"), "the rule matches nothing"),
     (lambda: Depth(nn.Conv2d), "the rule matches nothing"),
+    (lambda: Depth(kind(nn.Linear)), "the rule matches nothing"),
 ])  # fmt: skip
 def test_rule_that_matches_no_container(rule: Callable[[], Depth], message: str) -> None:
     with pytest.raises(GraphError, match=message):
@@ -402,35 +406,6 @@ def test_container_that_is_called_twice_has_one_decision() -> None:
 
 
 # ---------------------------------------------------------------- as source
-class Attention(nn.Module):
-    """A block of a transformer."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.norm, self.qkv, self.out = nn.LayerNorm(width), nn.Linear(width, 3 * width), nn.Linear(width, width)
-
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        query, key, value = self.qkv(self.norm(x)).chunk(3, -1)
-        return x + self.out(torch.softmax(query @ key.transpose(-1, -2) + mask, -1) @ value)
-
-
-class Encoder(nn.Module):
-    """Blocks of a transformer, given one mask."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.embedding = nn.Linear(4, 8)
-        self.layers = nn.ModuleList(Attention(8) for _ in range(4))
-        self.norm = nn.LayerNorm(8)
-
-    def forward(self, x: Tensor) -> Tensor:
-        mask = torch.full((x.shape[1], x.shape[1]), -1e9).triu(1)
-        x = self.embedding(x)
-        for layer in self.layers:
-            x = layer(x, mask)
-        return self.norm(x)
-
-
 def test_emitted_supernet_and_child_read_well(golden: Callable[[str, str], None]) -> None:
     torch.manual_seed(0)
     space = lawful(Encoder(), x(2, 5, 4), Depth("layers", least=2))

@@ -21,22 +21,8 @@ from graphnas.mutations.swap import Swap
 from graphnas.mutations.value import Value
 from graphnas.tracing.tracer import trace
 from tests.models.resnet import resnet18
+from tests.mutations.networks import Net
 from tests.mutations.spaces import lawful, output_under, x
-
-
-class Net(nn.Module):
-    """Two blocks with an activation in place, between layers of one shape; the last block is called twice."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem = nn.Linear(6, 6)
-        self.a = nn.Sequential(nn.Linear(6, 6), nn.ReLU(inplace=True), nn.Linear(6, 6))
-        self.b = nn.Sequential(nn.Linear(6, 6), nn.Tanh())
-        self.head = nn.Linear(6, 2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.stem(x)
-        return self.head(self.b(self.b(self.a(x))))
 
 
 def options(*rules: Any) -> dict[str, tuple[Any, ...]]:

@@ -1,4 +1,4 @@
-# The network Encoder, written by graphnas 0.1.0 from graph 19363e8d62a8ac1d.
+# The network Encoder, written by graphnas 0.1.0 from graph c84bbcc9008797e1.
 import torch
 from torch import nn
 

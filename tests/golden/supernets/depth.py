@@ -1,4 +1,4 @@
-# The supernet Encoder, written by graphnas 0.1.0 from graph e60b1d0f896a18df.
+# The supernet Encoder, written by graphnas 0.1.0 from graph 9210dd51535e5405.
 import torch
 from torch import nn
 
@@ -20,7 +20,7 @@ class Attention(nn.Module):
     def forward(self, x, mask):
         out = self.qkv(self.norm(x))
         query, key, value, *_ = out.chunk(3, -1)
-        _guard(-(-out.shape[2] // -(-out.shape[2] // 3)) == 3, "tests/mutations/test_depth.py:413")
+        _guard(-(-out.shape[2] // -(-out.shape[2] // 3)) == 3, "tests/mutations/networks.py:17")
         query = torch.softmax(query @ key.transpose(-1, -2) + mask, -1)
         return x + self.out(query @ value)
 
