@@ -92,6 +92,7 @@ class Table:
     def _needed(self) -> set[str]:
         """The rows that the emitted file registers: not the layers without state that are never called."""
         needed: set[str] = set()
+        followed: set[str] = set()  # containers of a later part, before which an empty one holds a place
         called = self.layout.calls
         for entry in reversed(self.layout.graph.modules):
             path = entry.path
@@ -104,15 +105,14 @@ class Table:
                 and is_stateless(entry.type)
                 and not self.base(parent)
             )
-            if (idle and not self._holds_place(path)) or unused:
+            if (idle and parent not in followed) or unused:
                 continue
+            if self.base(parent) in (SEQUENTIAL, MODULE_LIST):
+                followed.add(parent)
             while path not in needed:
                 needed.add(path)
                 path = path.rpartition(".")[0]
         return needed
-
-    def _holds_place(self, path: str) -> bool:
-        return self.base(path.rpartition(".")[0]) in (SEQUENTIAL, MODULE_LIST)
 
     # ------------------------------------------------------------ attribute names
     def _rename_stateless(self) -> None:
