@@ -6,16 +6,20 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
+import torch
+
 import graphnas as gn
 from benchmarks.measuring import interleaved, spread
 from benchmarks.report import Report
 from graphnas.ir.graph import Graph
 from graphnas.ir.verify import verify
-from tests.published.spaces import darts, proxyless
 
 ROUNDS = 15
 ARCHS = 200
-SPACES: dict[str, Callable[[], Graph]] = {"darts": darts, "proxyless": proxyless}
+SPACES: dict[str, Callable[[], Graph]] = {
+    "darts": lambda: gn.trace(gn.spaces.darts(search=True), torch.zeros(2, 3, 32, 32)),
+    "proxyless": lambda: gn.trace(gn.spaces.proxyless(), torch.zeros(2, 3, 224, 224)),
+}
 
 
 def run() -> Report:

@@ -8,13 +8,13 @@ from itertools import count
 import pytest
 import torch
 
+import graphnas as gn
 from benchmarks import __main__ as runner
 from benchmarks import compile as compiling
 from benchmarks import cost, forward, readability, soundness, spaces, starts
 from benchmarks.measuring import interleaved, ratios, spread
 from benchmarks.networks import HAND_WRITTEN, NETWORKS
 from benchmarks.report import Report, page
-from tests.published.spaces import darts
 
 
 def test_spread_is_median_quartiles_and_an_interval_around_the_median() -> None:
@@ -59,7 +59,10 @@ def test_runner_lists_and_refuses(capsys: pytest.CaptureFixture[str]) -> None:
     assert end.value.code == 2
 
 
-def test_benchmarks_run_on_little(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("name", runner.BENCHMARKS)
+def test_benchmark_runs_on_little(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     small = {"vit_small": NETWORKS["vit_small"]}
     monkeypatch.setattr(readability, "NETWORKS", small)
     monkeypatch.setattr(readability, "ARCHS", 2)
@@ -68,20 +71,20 @@ def test_benchmarks_run_on_little(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     monkeypatch.setattr(forward, "ROUNDS", 4)
     monkeypatch.setattr(soundness, "ROWS", {"encoder": soundness.ROWS["encoder"]})
     monkeypatch.setattr(compiling, "TRACED", ("vit_small",))
-    for name, number in {"ROUNDS": 2, "CHILDREN": 3, "ASKS": 5}.items():
-        monkeypatch.setattr(compiling, name, number)
-    monkeypatch.setattr(cost, "SPACES", {"darts": lambda: darts(cells=3, channels=4, size=8)})
+    for setting, number in {"ROUNDS": 2, "CHILDREN": 3, "ASKS": 5}.items():
+        monkeypatch.setattr(compiling, setting, number)
+    cells = gn.spaces.darts(cells=3, channels=2)
+    monkeypatch.setattr(cost, "SPACES", {"darts": lambda: gn.trace(cells, torch.zeros(2, 3, 8, 8))})
     monkeypatch.setattr(cost, "ROUNDS", 2)
     monkeypatch.setattr(spaces, "TIMED", {"small": (3, 2)})
     monkeypatch.setattr(spaces, "TABLES", {"nasbench_macro": spaces.TABLES["nasbench_macro"]})
     monkeypatch.setattr(spaces, "BUILT", 2)
-    for name in runner.BENCHMARKS:
-        runner.main([name, "--json"])
-        found = json.loads(capsys.readouterr().out)
-        assert list(found) == ["name", "figures", "context", "rows"]
-        assert found["name"] == name
-        assert found["context"]["bars"].keys() <= found["figures"].keys()
-        assert all(isinstance(value, int | float) for value in found["figures"].values())
+    runner.main([name, "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert list(found) == ["name", "figures", "context", "rows"]
+    assert found["name"] == name
+    assert found["context"]["bars"].keys() <= found["figures"].keys()
+    assert all(isinstance(value, int | float) for value in found["figures"].values())
 
 
 def test_starts_of_children_are_compared_with_those_of_originals() -> None:

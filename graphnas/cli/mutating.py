@@ -56,7 +56,7 @@ def _rules(text: str) -> tuple[Any, ...]:
     if wrong or not rules:
         raise GraphError(
             f"{text} is {'no rule' if wrong else 'empty'}: {(wrong or ['no rules'])[0]!r:.100}\n  at the command line. "
-            "A rule is a Swap, Value, Skip or Pattern, or a function of a graph that gives a graph."
+            "A rule is one of the package's, such as gn.Swap(...), or a function of a graph that gives a graph."
         )
     return rules
 

@@ -9,7 +9,7 @@ from graphnas.errors import GraphError, GraphNASError
 from graphnas.ir.graph import Graph
 from graphnas.ir.verify import foreign, verify
 
-# A rule: `Swap`, `Value`, `Skip`, `Pattern`, or anything else that maps a graph to a graph.
+# A rule: one of this room's, or anything else that maps a graph to a graph.
 Rule: TypeAlias = Callable[[Graph], Graph]
 
 

@@ -18,8 +18,8 @@ from graphnas.ir.choice import Choice, choices_in
 from graphnas.ir.frozen import FrozenDict
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import Call, Choose, Entry, Input, Layer, Node, Ref
+from tests.analysis.sketch import Sketch
 from tests.models.gpt import GPT
-from tests.published.sketch import Sketch
 from tests.tracing import whole
 from tests.tracing.test_opaque import MODULES, traced
 
