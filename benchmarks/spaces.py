@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 import graphnas as gn
+from benchmarks.measuring import interleaved, spread
 from benchmarks.report import Report
 from graphnas.ir.choice import Option
 from graphnas.ir.graph import Graph
@@ -20,6 +21,7 @@ from tests.data import data_file, document, table
 Row = dict[str, Any]
 
 BUILT = 20  # of each table
+ROUNDS = 15
 SUPERNET = 1_930_618  # parameters of DARTS' supernet: quark0/darts f276dd3
 # Table → its columns of names, parameters and multiply-adds, what reads a name, and what builds the network.
 TABLES: dict[str, tuple[tuple[str, str, str], Callable[[str], dict[str, Option]], Callable[[], nn.Module]]] = {
@@ -61,7 +63,7 @@ def run() -> Report:
         figures |= {f"{name}.{work}_s": value for work, value in seconds.items()}
         bars |= {f"{name}.{work}_s": BARS[work] for work in seconds}
     space = _traced(gn.spaces.proxyless(), 64)
-    figures["proxyless.size_ms"] = 1000 * _seconds(space.size)[0]
+    figures["proxyless.size_ms"] = spread(interleaved({"size": space.size}, ROUNDS)["size"]).median
     bars["proxyless.size_ms"] = PROXYLESS_SIZE_MS
     return Report(figures, bars, rows, absent)
 
