@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from examples.cifar_training import IMAGES, WEIGHTS, images
+from tests import cifar
 from tests.data import data_file
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -56,3 +58,15 @@ def data() -> Callable[[str], Path]:
         return path
 
     return required
+
+
+@pytest.fixture
+def cifar10(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The data of the example of ResNet-20: that which there is, else generated images and weights not trained."""
+    if not all(data_file(name).exists() for name in (IMAGES, WEIGHTS)):
+        folder = tmp_path_factory.mktemp("cifar10")
+        cifar.write(folder)
+        monkeypatch.setenv("GRAPHNAS_DATA", str(folder))
+    images.cache_clear()
+    yield
+    images.cache_clear()
