@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from benchmarks import compile as compiling
-from benchmarks import cost, forward, readability, soundness, spaces, starts
+from benchmarks import cost, forward, readability, resnet20, soundness, spaces, starts
 from benchmarks.report import page
 
 BENCHMARKS = {
@@ -22,6 +22,7 @@ BENCHMARKS = {
     "init": starts,
     "soundness": soundness,
     "spaces": spaces,
+    "resnet20": resnet20,
 }
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 

@@ -11,7 +11,7 @@ import torch
 import graphnas as gn
 from benchmarks import __main__ as runner
 from benchmarks import compile as compiling
-from benchmarks import cost, forward, readability, soundness, spaces, starts
+from benchmarks import cost, forward, readability, resnet20, soundness, spaces, starts
 from benchmarks.measuring import interleaved, ratios, spread
 from benchmarks.networks import HAND_WRITTEN, NETWORKS
 from benchmarks.report import Report, page
@@ -61,7 +61,7 @@ def test_runner_lists_and_refuses(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("name", runner.BENCHMARKS)
 def test_benchmark_runs_on_little(
-    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str, cifar10: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     small = {"vit_small": NETWORKS["vit_small"]}
     monkeypatch.setattr(readability, "NETWORKS", small)
@@ -79,6 +79,8 @@ def test_benchmark_runs_on_little(
     monkeypatch.setattr(spaces, "TIMED", {"small": (3, 2)})
     monkeypatch.setattr(spaces, "TABLES", {"nasbench_macro": spaces.TABLES["nasbench_macro"]})
     monkeypatch.setattr(spaces, "BUILT", 2)
+    monkeypatch.setattr(resnet20, "SIZES", {"trials": 1, "train": 20, "valid": 20})
+    monkeypatch.setattr(resnet20, "FINAL", {"train": 20, "test": 20})
     runner.main([name, "--json"])
     found = json.loads(capsys.readouterr().out)
     assert list(found) == ["name", "figures", "context", "rows"]
