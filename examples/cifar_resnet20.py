@@ -19,13 +19,12 @@ import graphnas as gn
 from examples.cifar_starts import SITES, with_starts
 from examples.cifar_training import accuracy, evaluate, fine_tuned, pretrained
 from graphnas.ir.choice import Option
-from graphnas.mutations.sites import Site
 
 SHARE = 2 / 3  # of the original's multiply-adds
 SEEDS = (0, 1)
 
 
-def low_rank(site: Site) -> nn.Module:
+def low_rank(site: gn.Site) -> nn.Module:
     """A convolution to half of the channels, and one of a single tap to all of them."""
     (_, incoming, *_), (_, outgoing, *_) = site.input_shape, site.output_shape
     narrow = nn.Conv2d(incoming, outgoing // 2, 3, padding=1, bias=False)

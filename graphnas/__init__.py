@@ -28,6 +28,7 @@ _NAMES = {
     "Skip": "mutations.skip", "Swap": "mutations.swap", "Value": "mutations.value", "mutate": "mutations.mutate",
     "Pattern": "mutations.pattern", "op": "mutations.operators",
     "kind": "mutations.selectors", "region": "mutations.selectors", "where": "mutations.selectors",
+    "Site": "mutations.sites",
     "build": "codegen.build", "emit": "codegen.emit", "export": "codegen.export", "report": "codegen.report",
     "Random": "strategies.random", "RegularizedEvolution": "strategies.evolution", "Strategy": "strategies.strategy",
     "StopTrial": "trials.trial", "Study": "trials.study", "Trial": "trials.trial", "search": "trials.search",
