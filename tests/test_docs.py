@@ -54,6 +54,7 @@ def test_document_does_what_it_says(document: Path, tmp_path: Path, monkeypatch:
         for language, text, line in blocks(document):
             where = f"{document.name}:{line}"
             if file := _FILE.match(text) if language in ("python", "toml") else None:
+                monkeypatch.delitem(sys.modules, Path(file[1]).stem, raising=False)  # another test's file of that name
                 (tmp_path / file[1]).write_text(text)
             elif language == "python":
                 printed = _run(text, where, namespace)
