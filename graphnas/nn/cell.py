@@ -41,7 +41,8 @@ class Cell(nn.Module):
     every pair of source and operator has weights of its own.
 
     Args:
-        operators: option → what makes the operator of an edge; the first runs before any search.
+        operators: option → what makes the operator of an edge: a function of the `Edge`, which has `node`, `source` and
+            `branch`. The first option runs before any search.
         nodes: how many, each with all inputs and nodes before it as sources; or the sources of each, as numbers.
         inputs: how many tensors the cell is given.
         take: how many edges a node keeps; None for all. A node with no more edges than that keeps all of them.

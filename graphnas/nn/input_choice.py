@@ -47,6 +47,7 @@ class InputChoice(Word):
         given: Sequence[Tensor] = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], list | tuple) else tensors
         if len(given) != len(self.choice.options):
             raise ValueError(
-                f"InputChoice {self.label or ''} chooses among {len(self.choice.options)} tensors, but got {len(given)}"
+                f"{' '.join(filter(None, ('InputChoice', self.label)))} chooses among {len(self.choice.options)} "
+                f"tensors, but got {len(given)}"
             )
         return choose(self, [functools.partial(itself, tensor) for tensor in given])

@@ -36,4 +36,5 @@ def check_modules(word: str, named: Mapping[Any, object]) -> None:
         raise ValueError(f"{word} needs at least one module, but got none")
     for option, module in named.items():
         if not isinstance(module, nn.Module):
-            raise TypeError(f"{word} chooses among modules, but {option!r} is {module!r:.100}")
+            remedy = "; a class is built first, and a function stands in a module" if callable(module) else ""
+            raise TypeError(f"{word} chooses among modules, but {option!r} is {module!r:.100}{remedy}")

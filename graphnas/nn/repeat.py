@@ -23,7 +23,7 @@ class Repeat(Word):
         label: of the decision; by default the path of this module. The same label elsewhere is the same decision.
 
     Raises:
-        TypeError: a block is no module, or a function has no `depth` to go by.
+        TypeError: a block is no module, a function has no `depth` to go by, or `depth` is not two ints.
         ValueError: `depth` does not suit the blocks.
     """
 
@@ -44,10 +44,11 @@ class Repeat(Word):
                 raise TypeError(
                     f"Repeat is given a list of blocks, or a function of their number and depth=, not {blocks!r:.100}"
                 )
-            blocks = [blocks(number) for number in range(depth[1])]
+            _, most = _bounds(depth)
+            blocks = [blocks(number) for number in range(most)]
         made = list(blocks)
         check_modules("Repeat", dict(enumerate(made)))
-        least, most = depth or (1, len(made))
+        least, most = (1, len(made)) if depth is None else _bounds(depth)
         if not 0 <= least <= most == len(made):
             raise ValueError(f"depth is (least, most) with most the number of blocks, {len(made)}, but got {depth!r}")
         depths = range(most, least - 1, -1)
@@ -84,3 +85,9 @@ class Repeat(Word):
 
     def __iter__(self) -> Iterator[nn.Module]:
         return self.children()
+
+
+def _bounds(depth: tuple[int, int]) -> tuple[int, int]:
+    if isinstance(depth, Sequence) and [type(number) for number in depth] == [int, int]:
+        return depth[0], depth[1]
+    raise TypeError(f"depth is (least, most), as in depth=(1, 3), and all between are options, but is {depth!r}")

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from graphnas.errors import TraceError, TraceWarning
+from graphnas.errors import TraceError, TraceWarning, UnrecordableError
 from graphnas.ir.choice import Apply, Arch, Choice, Expr, Option, choices_in
 from graphnas.ir.closing import close
 from graphnas.ir.node import Arg
 from graphnas.ir.printing import expression as written
 from graphnas.tracing import sources
-from graphnas.tracing.choosing import RECORDER
+from graphnas.tracing.choosing import RECORDER, Word
 from graphnas.tracing.meanings import is_converted, is_message
 from graphnas.tracing.sizes import Followed, SymbolicFloat, SymbolicInt, expression, symbolic
 
@@ -177,6 +177,10 @@ class _Plain:
     def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
         return symbolic, (self.value, self.expr, CHOSEN)
 
+    def __getitem__(self, index: object) -> Any:
+        # numpy's numbers have an index of their own, which crashes on those that numpy has not made
+        raise TypeError(f"{type(self.value).__name__!r} object is not subscriptable")
+
     def item(self) -> Any:
         """The plain number, as of one of numpy's."""
         return _made_plain(self)  # type: ignore[arg-type]
@@ -233,3 +237,28 @@ def held(module: nn.Module) -> Iterator[tuple[str, Followed]]:
         for item in value if isinstance(value, tuple | list) else (value,):
             if isinstance(item, _Plain):
                 yield name, item  # type: ignore[misc]
+
+
+def check_decided(module: nn.Module, path: str, error: UnrecordableError | None) -> None:
+    """Make sure that nothing is to be chosen in a module that stays one layer.
+
+    Raises:
+        TraceError: something is.
+    """
+    if error and isinstance(module, Word):
+        what = " ".join(error.what.split()).removesuffix(", but only while it is recorded")
+        raise TraceError(
+            f"an option of {type(module).__name__} {path!r} cannot run: {what}\n  at {error.place}. "
+            "All options are given the same; try each of them alone."
+        ) from error
+    for name, part in module.named_modules():
+        found = next((f"the number {key!r} = {number.expr}" for key, number in held(part)), "")
+        if isinstance(part, Word):
+            found = f"a {type(part).__name__}"
+        if found:
+            raise TraceError(
+                f"module {path!r} ({type(module).__name__}) stays one layer, and {found} in it at {name or 'itself'!r} "
+                f"could not be chosen\n  at {error.place if error else 'leaf='}. "
+                "Take the choice out of the module, or change what keeps it whole"
+                f"{': ' + ' '.join(error.what.split()) if error else ''}."
+            ) from error

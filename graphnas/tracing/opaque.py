@@ -25,8 +25,7 @@ from graphnas.ir.opaque import Opaque
 from graphnas.ir.source import Source
 from graphnas.ir.targets import LAYERS
 from graphnas.tracing.arguments import NotAnArgumentError, argument, no_tensor
-from graphnas.tracing.choosing import Word
-from graphnas.tracing.chosen import held
+from graphnas.tracing.chosen import check_decided
 from graphnas.tracing.constructors import layer_config
 from graphnas.tracing.modules import Registry, identifier
 
@@ -74,7 +73,7 @@ def keep_whole(registry: Registry, path: str, error: UnrecordableError | None = 
         error: why, and where; without one it is what the caller wants.
     """
     module = registry.named(path)
-    _check_decided(module, path, error)
+    check_decided(module, path, error)
     within = tuple(f"{name}." for name in registry.names(module))
     for inner, part in module.named_modules():
         elsewhere = next((name for name in registry.names(part) if not f"{name}.".startswith(within)), "")
@@ -91,25 +90,6 @@ def keep_whole(registry: Registry, path: str, error: UnrecordableError | None = 
     reason = " ".join(error.what.split()) if error else "it was to be kept whole"
     registry.keep_whole(module, layer, Opaque(reason, source, missing))
     return layer
-
-
-def _check_decided(module: nn.Module, path: str, error: UnrecordableError | None) -> None:
-    """Make sure that nothing is to be chosen in a module that stays one layer.
-
-    Raises:
-        TraceError: something is.
-    """
-    for name, part in module.named_modules():
-        found = next((f"the number {key!r} = {number.expr}" for key, number in held(part)), "")
-        if isinstance(part, Word):
-            found = f"a {type(part).__name__}"
-        if found:
-            raise TraceError(
-                f"module {path!r} ({type(module).__name__}) stays one layer, and {found} in it at {name or 'itself'!r} "
-                f"could not be chosen\n  at {error.place if error else 'leaf='}. "
-                "Take the choice out of the module, or change what keeps it whole"
-                f"{': ' + ' '.join(error.what.split()) if error else ''}."
-            ) from error
 
 
 def warn(registry: Registry, path: str, error: UnrecordableError) -> None:

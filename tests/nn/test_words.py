@@ -183,12 +183,20 @@ def _shared() -> nn.Module:
 
 ERRORS: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
     "no candidates": (lambda: LayerChoice([]), ValueError, "at least one"),
-    "no module": (lambda: LayerChoice({"a": torch.relu}), TypeError, "'a' is <built-in"),  # type: ignore[dict-item]
+    "no module": (lambda: LayerChoice({"a": torch.relu}), TypeError, "'a' is <built-in.*stands in a module"),  # type: ignore[dict-item]
+    "a class": (lambda: LayerChoice([nn.ReLU]), TypeError, "0 is <class.*; a class is built first"),  # type: ignore[list-item]
+    "no list": (lambda: LayerChoice(nn.ReLU(), nn.Tanh()), TypeError, r"a list of modules, or a dict.*not ReLU\(\)"),  # type: ignore[arg-type]
+    "a dot in an option": (lambda: LayerChoice({"a.b": nn.ReLU()}), ValueError, "option 'a.b'.*name of a submodule"),
+    "a taken option": (lambda: LayerChoice({"forward": nn.ReLU()}), ValueError, "'forward' already exists"),
     "an empty label": (lambda: LayerChoice([nn.ReLU()], label=""), ValueError, "not empty"),
     "too many taken": (lambda: InputChoice(2, take=3), ValueError, "1 <= take <= 2"),
     "an unknown merge": (lambda: InputChoice(2, take=2, merge="max"), ValueError, "sum, mean, concat"),
     "other inputs": (lambda: InputChoice(2)(image()), ValueError, "among 2 tensors, but got 1"),
     "a function without depth": (lambda: Repeat(lambda i: nn.ReLU()), TypeError, "depth="),
+    "one number for a depth": (lambda: Repeat([nn.ReLU()], depth=1), TypeError, r"\(least, most\).* but is 1"),  # type: ignore[arg-type]
+    "three depths": (lambda: Repeat(lambda i: nn.ReLU(), depth=(1, 2, 4)), TypeError, "all between are options"),  # type: ignore[arg-type]
+    "a chosen depth": (lambda: Repeat(lambda i: nn.ReLU(), gn.choice("d", (1, 2))), TypeError, "depth is"),
+    "an index of a number": (lambda: gn.choice("a", (1, 2))[0], TypeError, "'int' object is not subscriptable"),
     "too great a depth": (lambda: Repeat([nn.ReLU()], depth=(1, 2)), ValueError, r"number of blocks, 1.*\(1, 2\)"),
     "blocks that do not fit": (
         lambda: Repeat([nn.Conv2d(3, 4, 1), nn.Conv2d(3, 4, 1)])(image()),
@@ -201,6 +209,10 @@ ERRORS: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
     "options of other shapes": (
         _traced(Holding(a=LayerChoice({"a": nn.Conv2d(3, 3, 1), "b": nn.Conv2d(3, 3, 3)}))),
         *(gn.TraceError, r"LayerChoice 'parts.a'.*a: \(2, 3, 8, 8\).*b: \(2, 3, 6, 6\)(?s:.)*same shape"),
+    ),
+    "options of other inputs": (
+        _traced(Holding(a=LayerChoice([nn.Conv2d(3, 3, 1), nn.Conv2d(4, 3, 1)]))),
+        *(gn.TraceError, r"an option of LayerChoice 'parts.a' cannot run: module 'parts.a.1' \(Conv2d\) raises"),
     ),
     "one label, other options": (_traced(_shared()), gn.GraphError, "label 'act' has options"),
     "no sources": (lambda: Cell({"a": lambda edge: nn.ReLU()}, [(0,), ()]), ValueError, "node 3 of a cell reads"),
@@ -253,6 +265,12 @@ def test_parts_of_a_word_are_found_by_option() -> None:
     repeat = Repeat([nn.ReLU(), nn.Tanh()])
     assert isinstance(repeat[1], nn.Tanh)
     assert len(repeat) == len(list(repeat)) == 2
+
+
+def test_candidates_may_come_in_the_containers_of_torch() -> None:
+    parts = {"a": nn.ReLU(), "b": nn.Tanh()}
+    assert LayerChoice(nn.ModuleDict(parts)).choice.options == ("a", "b")
+    assert LayerChoice(nn.ModuleList(parts.values())).choice.options == (0, 1)
 
 
 def test_edges_of_a_cell_are_added_as_people_write_it() -> None:
