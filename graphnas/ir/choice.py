@@ -152,9 +152,11 @@ class Expr:
         return value
 
     def __bool__(self) -> bool:
+        labels = ", ".join(repr(choice.label) for choice in choices_in(self))
         raise TypeError(
-            f"{self!r} has no truth value before its choices are decided; "
-            "combine Boolean expressions by &, |, ~ and .implies(), and compare by .equals()"
+            f"an expression{f' of {labels}' if labels else ''} has no truth value before its choices are decided; "
+            "combine Boolean expressions by &, |, ~ and .implies(), compare by .equals(), "
+            "and write 1 <= a <= 2 as (1 <= a) & (a <= 2)"
         )
 
 

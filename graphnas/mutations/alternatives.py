@@ -35,7 +35,8 @@ def checked(alternatives: Mapping[str, Alternative]) -> FrozenDict[str, Alternat
     """
     if not isinstance(alternatives, Mapping) or not alternatives:
         raise TypeError(
-            f"alternatives are a mapping, option → alternative, and not empty, but are {alternatives!r:.100}"
+            "alternatives are a mapping, option → alternative, such as {'silu': nn.SiLU}, and not empty, but are "
+            f"{alternatives!r:.100}"
         )
     for option, alternative in alternatives.items():
         if not isinstance(option, str) or not re.fullmatch(r"\w+", option) or option == ORIGINAL:
@@ -89,6 +90,10 @@ def built(option: str, alternative: Alternative, site: Site) -> nn.Module:
             f"alternative {option!r} cannot be built at {site.where}: {type(error).__name__}: {error}; {remedy}"
         ) from error
     if not isinstance(found, nn.Module):
+        if isinstance(found, Fitting):
+            raise GraphError(
+                f"alternative {option!r} gives another alternative at {site.where}; call it: {found.build.__name__}()"
+            )
         raise GraphError(f"alternative {option!r} gives {found!r:.100} at {site.where}; it must give an nn.Module")
     return found
 

@@ -17,7 +17,7 @@ from graphnas.mutations.insertion import Insertion, with_insertions
 from graphnas.mutations.labels import check_decisions, check_label
 from graphnas.mutations.naming import Names
 from graphnas.mutations.selectors import Where
-from graphnas.mutations.sites import Site
+from graphnas.mutations.sites import OPEN_SHAPE, Site
 from graphnas.mutations.where import check_where
 
 
@@ -82,7 +82,8 @@ class Depth:
 
     def _selection(self, finder: _Finder) -> Selection:
         candidates = (chain.site for chain in finder.chains.values())
-        return select(self.where, candidates, finder.unfit)
+        found = select(self.where, candidates, finder.unfit)
+        return replace(found, looked_for=f"containers among {found.looked_for}")
 
     def _choice(self, finder: _Finder, site: Site) -> Choice:
         return Choice(self.label.format(node=site.label), finder.limits[site.name].options)
@@ -115,10 +116,22 @@ class _Finder:
         """Why none of a container's blocks can be dropped; empty where one can."""
         if fault := self.chains[site.name].fault:
             return fault
+        if label := self._label(self.chains[site.name]):
+            return f"label {label!r} decides how many of its blocks run already; apply the rule once"
         limit = self.limits[site.name]
         if len(limit.options) > 1:
             return ""
         return limit.reason or f"it has {len(self.chains[site.name].blocks)} blocks, and {self._least} are to stay"
+
+    def _label(self, chain: Chain) -> str:
+        """The label by which the depth is chosen already; empty where it is not."""
+        depths = range(1, len(chain.links) + 1)
+        for node in self._later.get(chain.links[-1].name, ()):
+            match node.op:
+                case Choose(choice=Choice(label=label, options=options)) if all(kept in depths for kept in options):
+                    if node.args == tuple(chain.links[kept - 1] for kept in options):  # type: ignore[operator]
+                        return label
+        return ""
 
     def _limit(self, chain: Chain) -> _Limit:
         options = [len(chain.blocks)]
@@ -141,7 +154,7 @@ class _Finder:
         if found != wanted:
             return f"{block.where} hands on {found}, but the last block {wanted}"
         if link.name in self._elastic or last.name in self._elastic:
-            return "its shape depends on choices that are open already; apply this rule before the one that made them"
+            return OPEN_SHAPE
         conditions = conjuncts(self._graph.node(last.name).when)
         if any(part not in conditions for part in conjuncts(self._graph.node(link.name).when)):
             return f"{block.where} runs only under a condition"

@@ -20,7 +20,7 @@ from graphnas.mutations.naming import INPUT, Names
 from graphnas.mutations.overwriting import overwriting
 from graphnas.mutations.regions import candidates
 from graphnas.mutations.selectors import Where
-from graphnas.mutations.sites import Site, not_one_tensor, with_choices
+from graphnas.mutations.sites import OPEN_SHAPE, Site, not_one_tensor, with_choices
 from graphnas.mutations.where import check_where, describe, matches, suggestions
 
 ORIGINAL = "original"
@@ -137,7 +137,7 @@ class _Finder:
         if not isinstance(shape, Shape):
             return "its input is not one tensor"
         if site.elastic:
-            return "a shape depends on choices that are open already; apply this rule before the one that made them"
+            return OPEN_SHAPE
         made = self._graph.by_name.get(own.name)
         if made is not None and any(choice.label == label for choice in made.choices):
             return f"label {label!r} decides what it reads already; apply the rule once, or give it another label"

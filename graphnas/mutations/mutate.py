@@ -29,7 +29,8 @@ def mutate(graph: Graph, *rules: Rule) -> Graph:
         raise TypeError(f"rules are applied to a graph, as gn.trace gives it, but this is {graph!r:.100}")
     for rule in rules:
         if not callable(rule):
-            raise TypeError(f"a rule maps a graph to a graph, but this is {rule!r:.100}")
+            remedy = "; give the rules one by one, gn.mutate(graph, *rules)" if isinstance(rule, list | tuple) else ""
+            raise TypeError(f"a rule maps a graph to a graph, but this is {rule!r:.100}{remedy}")
     verify(graph, allow=foreign(graph))
     for rule in rules:
         try:

@@ -219,6 +219,8 @@ def _called(pattern: Callable[..., Any]) -> tuple[tuple[Input, ...], Any]:
     """The inputs of a pattern, and what it makes of them."""
     if isinstance(pattern, type) or not callable(pattern):
         raise TypeError(f"a pattern is a function of values, such as lambda x: relu(conv(x)), but is {pattern!r:.100}")
+    if isinstance(pattern, Operator):
+        raise TypeError(f"a pattern applies its operators: lambda x: op(x) where op is {pattern}")
     parameters = inspect.signature(pattern).parameters
     unnamed = [str(p) for p in parameters.values() if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD, p.KEYWORD_ONLY)]
     if unnamed:

@@ -139,7 +139,7 @@ def where(what: Where) -> Selector:
     if isinstance(what, nn.Module) or not (isinstance(what, (str, type)) or callable(what)):
         raise TypeError(
             "where must be a glob on names, a class, a function, a predicate on the site, or such combined by "
-            f"&, |, - and ~, but is {what!r:.100}"
+            f"&, |, - and ~, as in gn.where('a') | 'b', but is {what!r:.100}"
         )
     return Plain(what)
 
@@ -155,7 +155,7 @@ def kind(of: type | Callable[..., Any], **config: Any) -> Selector:
     Raises:
         TypeError: `of` is neither, or it has no such argument.
     """
-    if not isinstance(of, type) and not is_function(of):
+    if isinstance(of, nn.Module) or not (isinstance(of, type) or is_function(of)):
         raise TypeError(f"a kind is a class, or a function that networks call, but is {of!r:.100}")
     known = _arguments(of)
     for name in config:

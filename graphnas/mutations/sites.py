@@ -17,6 +17,12 @@ from graphnas.ir.node import Arg, Call, Choose, Frame, Layer, Node, Param, Ref, 
 from graphnas.ir.source import Source
 from graphnas.mutations.naming import CHOICE, INPUT, is_beside
 
+# Why a rule passes over a site; what a word of the model has opened, no rule can come before.
+OPEN_SHAPE = (
+    "its shape depends on choices that are open already; apply this rule before the one that made them, "
+    "or write the choice into the model by graphnas.nn"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -117,7 +123,7 @@ def not_tensors(site: Site) -> str:
         if not isinstance(found, Shape):
             return "its result is not one tensor"
     if site.elastic:
-        return "its shape depends on choices that are open already; apply this rule before the one that made them"
+        return OPEN_SHAPE
     return ""
 
 

@@ -55,6 +55,11 @@ class Value:
             raise TypeError(f"options are a tuple of values, but are {self.options!r}")
         object.__setattr__(self, "options", tuple(self.options))
         object.__setattr__(self, "also", FrozenDict(self.also))
+        for argument, follows in self.also.items():
+            if not callable(follows):
+                raise TypeError(
+                    f"also[{argument!r}] is a function of the value, as lambda k: k // 2 is, but is {follows!r}"
+                )
         if not self.options or not all(map(_is_plain, self.options)):
             raise ValueError(f"options must be numbers, strings, None, or tuples of them, but are {self.options!r}")
 

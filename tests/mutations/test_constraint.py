@@ -143,7 +143,8 @@ def test_command_line_says_and_honors_it(tmp_path: Path, monkeypatch: pytest.Mon
     (lambda choice: choice["act"].one_of("tanh", "x"), r"compares 'act' with 'x'"),
     (lambda choice: choice["act"] == "tanh", r"test_constraint.py:\d+\) gives False, .*compare by .equals"),
     (lambda choice: choice["layers.depth"] + 1, r"<layers.depth> \+ 1 is neither"),
-    (lambda choice: choice["layers.depth"] < 2 and True, "raises TypeError: .*has no truth value"),
+    (lambda choice: choice["layers.depth"] < 2 and True, "raises TypeError: .* of 'layers.depth' has no truth value"),
+    (lambda choice: 1 <= choice["layers.depth"] <= 2, r"write 1 <= a <= 2 as \(1 <= a\) & \(a <= 2\)"),
     (lambda choice: choice["layers.depth"] / 0 < 1, "has no value"),
 ])  # fmt: skip
 def test_what_is_no_condition_on_the_space(space: Graph, condition: Any, message: str) -> None:

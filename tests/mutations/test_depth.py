@@ -311,8 +311,8 @@ def test_blocks_from_the_one_on_whose_result_is_read_may_be_dropped() -> None:
 
 
 @pytest.mark.parametrize(("rule", "message"), [
-    (lambda: Depth("layer"), r"the rule matches nothing: it looked for names like 'layer'\. Did you mean .*layers"),
-    (lambda: Depth("layers.0"), "the rule matches nothing"),
+    (lambda: Depth("layer"), r"it looked for containers among names like 'layer'\. Did you mean .*layers"),
+    (lambda: Depth("layers.0"), "the rule matches nothing: it looked for containers among names like 'layers.0'"),
     (lambda: Depth(nn.Conv2d), "the rule matches nothing"),
     (lambda: Depth(kind(nn.Linear)), "the rule matches nothing"),
 ])  # fmt: skip
@@ -333,9 +333,9 @@ def test_arguments_that_make_no_rule(make: Any, error: type[Exception], message:
         make()
 
 
-def test_applied_twice_it_says_who_reads_the_blocks_already() -> None:
+def test_applied_twice_it_says_what_decides_already() -> None:
     graph = trace(Loop(), x(4, 6))
-    with pytest.raises(GraphError, match=r"node layers_depth \(.*\) reads what its block 2 hands on"):
+    with pytest.raises(GraphError, match=r"block layers \(.*\): label 'layers.depth' decides how many of its blocks"):
         mutate(graph, Depth("layers"), Depth("layers", label="other"))
 
 

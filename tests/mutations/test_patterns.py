@@ -432,6 +432,7 @@ def test_pattern_that_matches_elsewhere_says_where() -> None:
         (lambda: rule(lambda x: relu(*linear(x))), "cannot be drawn: TypeError: .*; .* takes parts of tuples by index"),
         (lambda: rule(lambda x, y: relu(x)), r"the pattern ReLU\(x\) does not use y; leave it out of its parameters"),
         (lambda: rule(lambda *x: relu(x[0])), r"a pattern names each value that it is given, .* but has \*x"),
+        (lambda: rule(relu), r"a pattern applies its operators: lambda x: op\(x\) where op is ReLU"),
         (
             lambda: rule(lambda x: relu(x[0])),
             r"x\[0\] is a part of what the pattern is given; let it be given the part",

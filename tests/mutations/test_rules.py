@@ -17,6 +17,7 @@ from graphnas.ir.choice import Choice
 from graphnas.ir.graph import Graph
 from graphnas.ir.node import Choose, Layer, Ref
 from graphnas.ir.specialize import default, specialize
+from graphnas.mutations import library
 from graphnas.mutations.mutate import mutate
 from graphnas.mutations.skip import Skip
 from graphnas.mutations.swap import Swap
@@ -180,6 +181,7 @@ def test_alternative_leaves_global_random_state_alone() -> None:
         (nn.Conv2d, "an alternative that needs arguments is a function: lambda site: Conv2d"),
         (lambda site: None, "gives None at layer layer1.0.conv2 .* must give an nn.Module"),
         (lambda site: site.nothing, "AttributeError"),
+        (library.separable, r"'bad' gives another alternative at layer .*; call it: separable\(\)"),
         (Two, r"gives a tuple at layer layer1.0.conv2 .*; it must give one tensor"),
         (lambda site: nn.Conv2d(8, 8, 3, padding=1).double(), "does not run where it is to stand: node .*conv2_bad"),
         (lambda site: nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), Whole()), r"gives \(2, 8, 8, 8\) int64 at layer"),
@@ -298,6 +300,11 @@ def test_value_that_cannot_be_is_refused(rule: Value, message: str) -> None:
         mutate(network(), rule)
 
 
+def test_value_wants_functions_of_the_value_for_what_follows() -> None:
+    with pytest.raises(TypeError, match=r"also\['padding'\] is a function of the value, .* but is 2"):
+        Value("stem", "kernel_size", (5,), also={"padding": 2})  # type: ignore[dict-item]
+
+
 def test_value_with_a_shared_label_needs_one_set_of_options() -> None:
     graph = graph_of(
         layer("one", "Dropout", "x", p=0.1),
@@ -360,6 +367,8 @@ def test_what_is_no_graph_and_no_rule_is_refused() -> None:
         mutate(nn.ReLU(), Skip("relu"))  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="a rule maps a graph to a graph, but this is 'relu'"):
         mutate(network(), "relu")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"give the rules one by one, gn\.mutate\(graph, \*rules\)"):
+        mutate(network(), [Skip("relu")])  # type: ignore[arg-type]
     with pytest.raises(GraphError, match=r"the rule gives None; it must give a graph\n  in the rule"):
         mutate(network(), lambda graph: None)  # type: ignore[arg-type,return-value]
 

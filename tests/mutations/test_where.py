@@ -127,6 +127,8 @@ def test_selector_is_described_in_words() -> None:
         (lambda: gn.kind(F.leaky_relu, slope=3), r"has no argument 'slope'.* It has input, negative_slope, inplace"),
         (lambda: gn.kind("conv", kernel_size=3), "a kind is a class, or a function that networks call, but is 'conv'"),
         (lambda: gn.kind(lambda site: True), "a kind is a class, or a function"),
+        (lambda: gn.kind(nn.ReLU()), r"a kind is a class, or a function that networks call, but is ReLU\(\)"),
+        (lambda: gn.Skip(["a", "b"]), r"as in gn.where\('a'\) \| 'b', but is \['a', 'b'\]"),
         (lambda: gn.where(3), "where must be a glob on names, .* but is 3"),
         (lambda: gn.where("a") & nn.ReLU(), r"but is ReLU\(\)"),
         (lambda: gn.where("a") - 3, "but is 3"),

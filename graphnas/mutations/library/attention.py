@@ -122,7 +122,10 @@ def grouped_query_attention(site: Site, groups: int = 1, heads: int | None = Non
     """
     incoming, outgoing, heads = _heads(site, heads)
     if groups < 1 or heads % groups:
-        raise GraphError(f"{heads} heads cannot share {groups} keys and values; they can {divisors(heads)}")
+        raise GraphError(
+            f"{heads} heads (see heads=) cannot share {groups} keys and values, since groups= divides them: "
+            f"{divisors(heads)}"
+        )
     return _over(site, SelfAttention(incoming, outgoing, heads, groups, causal), causal)
 
 
