@@ -65,5 +65,6 @@ class TrialError(GraphNASError):
 
 def nearest(name: object, known: Iterable[object]) -> str:
     """A sentence that offers the known names closest to `name`; empty if none is close."""
-    close = difflib.get_close_matches(str(name), [str(item) for item in known], n=3, cutoff=0.5)
-    return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+    written = {str(item): item for item in known}
+    close = difflib.get_close_matches(str(name), list(written), n=3, cutoff=0.5)
+    return f" Did you mean {' or '.join(repr(written[item]) for item in close)}?" if close else ""

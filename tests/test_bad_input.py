@@ -165,7 +165,7 @@ SIGNATURE = ("Net.forward(x: 'Tensor')", "Give one value a parameter", "LINE: si
     [
         ((torch.zeros(2, 5, 8, 8),), (*STEM, "3 channels, but got 5", "x: float32[2, 5, 8, 8]")),
         ((torch.zeros(2, 3, 8, 8, dtype=torch.long),), (*STEM, "x: int64[2, 3, 8, 8]")),
-        (("a picture",), (*STEM, "got (str, ")),
+        (("a picture",), (STEM[0], "got (str, ", "give tensors, such as torch.zeros")),
         ((), (*SIGNATURE, "missing a required argument: 'x'")),
         ((X, X), (*SIGNATURE, "too many positional arguments")),
     ],
@@ -541,6 +541,26 @@ def test_the_weights_of_a_wrapped_model(model: Net, use: Any) -> None:
         use(traced(model), weights=wrapped)
     parts(error, "the weights have 'module.steps', but not 'steps'", "inside 'module'", "take 'module.' off")
     assert not Path("never.py").exists()
+
+
+@pytest.mark.parametrize("use", [gn.build, lambda graph, weights: gn.export(graph, "never.py", weights=weights)])
+def test_a_model_in_place_of_its_weights(model: Net, use: Any) -> None:
+    with pytest.raises(TypeError, match=r"weights are a state_dict, such as model\.state_dict\(\), not a Net"):
+        use(traced(model), weights=model)
+    assert not Path("never.py").exists()
+
+
+def test_a_class_in_place_of_a_model() -> None:
+    with pytest.raises(TraceError, match=r"Net is a class, .* give one, Net\(\.\.\.\)"):
+        gn.trace(Net, X)  # type: ignore[arg-type]
+
+
+def test_an_option_of_another_type_is_offered_as_it_is_written(model: Net) -> None:
+    space = gn.mutate(
+        traced(model), gn.Value("stem", "kernel_size", (5,), label="size", also={"padding": lambda k: k // 2})
+    )
+    with pytest.raises(ArchError, match=r"label 'size' has no option '5'; (?s:.)* Did you mean 5\?"):
+        gn.specialize(space, {"size": "5"})
 
 
 BAD: dict[str, Callable[[Graph], object]] = {

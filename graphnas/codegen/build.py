@@ -33,10 +33,13 @@ def build(graph: Graph, weights: Mapping[str, Tensor] | None = None, guards: boo
         guards: see `emit`.
 
     Raises:
+        TypeError: the weights are no mapping.
         EmitError: the graph cannot be written; or without its weights a bare parameter or a buffer has no known start;
             or the weights are those of a wrapper; or a tensor has another shape; or no option of a layer of the
             supernet is the largest.
     """
+    if weights is not None and not isinstance(weights, Mapping):
+        raise TypeError(f"weights are a state_dict, such as model.state_dict(), not a {type(weights).__name__}")
     verify(graph, allow=foreign(graph))
     source = emit(graph, guards)
     name = f"<graphnas {graph.name} {digest(graph)[:16]}>"

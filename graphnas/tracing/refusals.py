@@ -77,6 +77,11 @@ def failure(recorder: Recorder, error: Exception, face: Interface, runs: bool) -
         if sources.caller(frame) is frame
     ]
     given = ", ".join(f"{item.name}: {item.dtype.removeprefix('torch.')}{list(item.shape)}" for item in face.inputs)
+    remedy = (
+        f"The example inputs were ({given}); check their shapes and dtypes by calling the model on them."
+        if given
+        else "There is no tensor among the example inputs; give tensors, such as torch.zeros(2, 3, 32, 32)."
+    )
     text = str(error).strip().splitlines()
     message = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
     path, kind = recorder.failed
@@ -86,6 +91,5 @@ def failure(recorder: Recorder, error: Exception, face: Interface, runs: bool) -
         where = places[-1] if places else "a place outside the sources"
         return UnrecordableError(f"{what}\n  at {where}. Keep it whole: Tracer(leaf=...).", path, what, where)
     return TraceError(
-        f"{module} raised {message}\n  at {places[-1] if places else 'a place outside the sources'}. "
-        f"The example inputs were ({given}); check their shapes and dtypes by calling the model on them."
+        f"{module} raised {message}\n  at {places[-1] if places else 'a place outside the sources'}. {remedy}"
     )

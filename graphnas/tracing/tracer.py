@@ -236,6 +236,8 @@ def without_dead_nodes(graph: Graph) -> Graph:
 
 # ---------------------------------------------------------------- reading the model
 def _registry(model: nn.Module, prefix: str = "") -> Registry:
+    if isinstance(model, type):
+        raise TraceError(f"{model.__name__} is a class, and a model is traced; give one, {model.__name__}(...)")
     if not isinstance(model, nn.Module):
         raise TraceError(f"a {type(model).__name__} cannot be traced; give a torch.nn.Module")
     if isinstance(model, torch.jit.ScriptModule):
