@@ -220,10 +220,11 @@ class Runs:
             cause = error
         call = functools.partial(self._outcome, training=first.training, face=face)
         given = face.fresh()[:2]
+        suspects = () if is_cache(functools.partial(call, found), given) else found  # first all by the same runs
         errors = [
             refusal(item, self._holder(item, first.training, face), self._registry.name, step, cause)
-            for item in found
-            if not is_cache(functools.partial(call, item), given)
+            for item in suspects
+            if not is_cache(functools.partial(call, (item,)), given)
         ]
         errors.sort(key=lambda error: self._is_whole(error.path))  # what changes in those decides nothing here
         if errors:
@@ -234,9 +235,9 @@ class Runs:
         return self._changer(self._is_changed(found), training, face) if found.module is None else found.module
 
     def _outcome(
-        self, found: Kept, change: Change | None, fresh: bool, *, training: bool, face: Interface
+        self, found: Sequence[Kept], change: Change | None, fresh: bool, *, training: bool, face: Interface
     ) -> Outcome | None:
-        """What the model gives while nobody records it, with its state, and what an attribute then is."""
+        """What the model gives while nobody records it, with its state, and what attributes then are."""
         if not self._runs(face, training, change, fresh):
             return None
         held = [
@@ -245,7 +246,7 @@ class Runs:
         ]
         held += [(name, value) for name, value, _ in self._around.changes()]
         state = self._registry.model.state_dict()
-        return frozen((self._given, state)), frozen([value for name, value in held if name == found.name])
+        return frozen((self._given, state)), frozen([value for name, value in held if name in {i.name for i in found}])
 
     def _recorded(self, face: Interface, training: bool) -> Record:
         """A run, begun anew for each file in which numbers are made plain; if that is what fails, with plain ones."""
