@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from torch import Tensor
 
-from graphnas.ir.choice import Apply, Expr, conjunction
+from graphnas.ir.choice import Apply, Choice, Expr, conjunction
 from graphnas.ir.node import ENTERS, GUARD, Arg, Call, Choose, Given, Size, transform
 from graphnas.tracing.alignment import Item, Unit, pairs, stretches
 from graphnas.tracing.joins import join
@@ -165,7 +165,7 @@ class _Merge:
 
     def _read_when(self, step: Step, place: int) -> Expr | None:
         """The condition under which a step reads an argument."""
-        if isinstance(step.op, Choose):
+        if isinstance(step.op, Choose) and not isinstance(step.op.choice, Choice):
             return conjunction(step.when, _signed(step.op.choice, place == 0))
         return step.when
 
