@@ -46,7 +46,7 @@ class LayerChoice(Word):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the chosen module gives."""
-        return choose(self, tuple(self.children()), *args, **kwargs)
+        return choose(self, tuple(self), *args, **kwargs)
 
     def __getitem__(self, option: str | int) -> nn.Module:
         return self._modules[str(option)]  # type: ignore[return-value]
@@ -55,4 +55,4 @@ class LayerChoice(Word):
         return len(self._modules)
 
     def __iter__(self) -> Iterator[nn.Module]:
-        return self.children()
+        return iter(self._modules.values())  # type: ignore[arg-type]  # `children()` gives a module once

@@ -66,7 +66,7 @@ class Repeat(Word):
             **kwargs: by name.
         """
         found = [x]
-        for number, block in enumerate(self.children()):
+        for number, block in enumerate(self):
             try:
                 found.append(block(found[-1], *args, **kwargs))
             except RuntimeError as error:
@@ -84,7 +84,7 @@ class Repeat(Word):
         return len(self._modules)
 
     def __iter__(self) -> Iterator[nn.Module]:
-        return self.children()
+        return iter(self._modules.values())  # type: ignore[arg-type]  # `children()` gives a module once
 
 
 def _bounds(depth: tuple[int, int]) -> tuple[int, int]:

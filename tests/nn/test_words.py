@@ -77,6 +77,46 @@ def test_several_examples_are_joined_with_choices_in_them() -> None:
     assert torch.equal(child(image()), image().tanh())
 
 
+class Scaled(nn.Module):
+    """Does more while it is trained, or where a factor is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mix = nn.Conv2d(3, 3, 1)
+
+    def forward(self, x: Tensor, factor: Tensor | None = None) -> Tensor:
+        x = self.mix(x)
+        if factor is not None:
+            x = x * factor
+        return x + 1 if self.training else x
+
+
+class Factored(nn.Module):
+    """Hands on a factor to what is chosen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mix = LayerChoice([Scaled(), Scaled(), Scaled()])
+
+    def forward(self, x: Tensor, factor: Tensor | None = None) -> Tensor:
+        return self.mix(x, factor=factor)
+
+
+def test_what_only_some_calls_do_may_stand_in_any_option() -> None:
+    torch.manual_seed(0)
+    model, x, factor = Factored(), image(), torch.rand(1)
+    space = gn.trace(model, gn.example(x), gn.example(x, factor=factor))
+    supernet = gn.build(space, model.state_dict())
+    for option in range(3):
+        child, expected = gn.build(gn.specialize(space, {"mix": option}), model.state_dict()), model.mix[option]
+        for training in (False, True):
+            for network in (supernet, child, expected):
+                network.train(training)
+            for kwargs in ({}, {"factor": factor}):
+                assert torch.equal(child(x, **kwargs), expected(x, **kwargs))
+                assert torch.equal(supernet(x, **kwargs, plan={"mix": option}), expected(x, **kwargs))
+
+
 def test_an_alternative_of_a_rule_may_hold_words() -> None:
     class Activated(nn.Module):
         def __init__(self) -> None:
@@ -271,6 +311,24 @@ def test_candidates_may_come_in_the_containers_of_torch() -> None:
     parts = {"a": nn.ReLU(), "b": nn.Tanh()}
     assert LayerChoice(nn.ModuleDict(parts)).choice.options == ("a", "b")
     assert LayerChoice(nn.ModuleList(parts.values())).choice.options == (0, 1)
+
+
+def test_a_module_may_stand_at_several_places_of_a_word() -> None:
+    torch.manual_seed(0)
+    shared, x = nn.Conv2d(3, 3, 1), image()
+    act, loop = LayerChoice({"a": shared, "b": nn.Tanh(), "c": shared}), Repeat([shared] * 3, depth=(0, 3))
+    model = Holding(act=act, loop=loop)
+    once = shared(x)
+    expected = {0: once, 1: shared(once), 2: shared(shared(once)), 3: shared(shared(shared(once)))}
+    assert torch.equal(model(x), expected[3])
+    space = gn.trace(model, x)
+    assert {label: choice.options for label, choice in space.choices.items()} == {
+        "parts.act": ("a", "b", "c"), "parts.loop": (3, 2, 1, 0),
+    }  # fmt: skip
+    for depth, result in expected.items():
+        for option in "ac":
+            child = gn.build(gn.specialize(space, {"parts.act": option, "parts.loop": depth}), model.state_dict())
+            assert torch.equal(child(x), result)
 
 
 def test_edges_of_a_cell_are_added_as_people_write_it() -> None:
