@@ -28,6 +28,7 @@ class Repeat(Word):
     """
 
     container: ClassVar[str] = "torch.nn.ModuleList"
+    chained: ClassVar[bool] = True
     remedy: ClassVar[str] = (
         "The blocks do not chain: one that may be left out keeps the shape. Put the others before the Repeat, or raise "
         "the least depth."

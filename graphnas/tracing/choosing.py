@@ -43,6 +43,8 @@ class Word(nn.Module):
     container: ClassVar[str] = "torch.nn.ModuleDict"
     remedy: ClassVar[str] = "Let every option give the same shape and dtype."  # where the options give other shapes
 
+    chained: ClassVar[bool] = False  # whether each option is computed from the next one
+
     def __init__(
         self, options: Sequence[Option], take: int | None = 1, merge: str = "sum", label: str | None = None
     ) -> None:
@@ -130,7 +132,13 @@ def _recorded(recorder: Recorder, word: Word, choice: Choice, results: Sequence[
         taken = [results[position] for position in choice.positions(choice.default)]
         result = _joined(word, taken)
         values = tuple([recorder.read(item) for item in results])
-        return recorder.bind(result, recorder.step(Choose(choice, word.merge), values, {}, hint, frame))
+        step = recorder.step(Choose(choice, word.merge), values, {}, hint, frame)
+        if word.chained and step.after:
+            raise TraceError(
+                f"a block of {_named(word, choice)} writes into what it is given, which is the result where it is left "
+                f"out\n  at {step.after[0].source}. Let it write out of place: inplace=False."
+            )
+        return recorder.bind(result, step)
 
 
 def _joined(word: Word, taken: Sequence[Any]) -> Any:

@@ -246,6 +246,10 @@ ERRORS: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
         _traced(Holding(a=Repeat([nn.Conv2d(3, 3, 1), nn.Conv2d(3, 4, 1)]))),
         *(gn.TraceError, r"Repeat 'parts.a'.*\(2: \(2, 4, 8, 8\).*1: \(2, 3, 8, 8\)(?s:.)*test_words.py.*not chain"),
     ),
+    "blocks that write over what they are given": (
+        _traced(Holding(a=Repeat([nn.Sequential(nn.ReLU(inplace=True), nn.Tanh()) for _ in range(2)], depth=(1, 2)))),
+        *(gn.TraceError, "a block of Repeat 'parts.a' writes into what it is given"),
+    ),
     "options of other shapes": (
         _traced(Holding(a=LayerChoice({"a": nn.Conv2d(3, 3, 1), "b": nn.Conv2d(3, 3, 3)}))),
         *(gn.TraceError, r"LayerChoice 'parts.a'.*a: \(2, 3, 8, 8\).*b: \(2, 3, 6, 6\)(?s:.)*same shape"),
